@@ -1,0 +1,46 @@
+"""Coded concepts and units used everywhere.
+
+Source: DICOM PS3.16 context groups and pydicom's dictionaries; concepts that no public scheme has are ours, scheme
+99CRYOMARGIN, with values of at most 16 characters (SH).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCHEME = "99CRYOMARGIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded entry (PS3.3 section 8): value, scheme designator, meaning."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+def ours(value: str, meaning: str) -> Code:
+    """A concept of our own scheme."""
+    return Code(value, SCHEME, meaning)
+
+
+# Units (UCUM).
+MM = Code("mm", "UCUM", "millimeter")
+ML = Code("mL", "UCUM", "milliliter")
+PERCENT = Code("%", "UCUM", "percent")
+RATIO = Code("1", "UCUM", "no units")
+
+# Where.
+LIVER = Code("10200004", "SCT", "Liver")
+TUMOR = Code("108369006", "SCT", "Neoplasm")
+ABLATION_ZONE = ours("ABLZONE", "Ablation zone")
+BLOOD_VESSEL = Code("59820001", "SCT", "Blood vessel")
+CRYOABLATION = Code("C15215", "NCIt", "Cryoablation")
+
+# Answers.
+YES = Code("373066001", "SCT", "Yes")
+NO = Code("373067005", "SCT", "No")
+UNDETERMINED = Code("373068000", "SCT", "Undetermined")
+INDETERMINATE = Code("114011", "DCM", "Value indeterminate")
+NOT_ATTEMPTED = Code("114006", "DCM", "Measurement failure")

@@ -1,0 +1,90 @@
+"""A region and what segmenters work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.study.model import Role, Vector
+from service.volumes.volume import Volume
+
+
+class Kind(StrEnum):
+    """What a region is of."""
+
+    LIVER = "liver"
+    ABLATION_ZONE = "ablation_zone"
+    TUMOR = "tumor"
+    VESSEL = "vessel"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A soft mask: `mask.values` is the fraction of each voxel (0-1) that the region fills; its surface is the 0.5 level.
+
+    `method` says where the contour came from, for the report: "drawn: SEG 1.2.3 segment 2 'Tumor'" or "classical 1".
+    `binary` is True when only whole voxels were known, so that the surface must be smoothed before it is trusted.
+    """
+
+    kind: Kind
+    mask: Volume
+    method: str
+    binary: bool = False
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnMask:
+    """One segment of a SEG as read: a mask on its own grid, with the texts and codes that name it.
+
+    `codes` are "scheme:value" strings (for example "SCT:108369006") of category, type and anatomic region.
+    """
+
+    source_uid: str
+    number: int
+    label: str
+    codes: tuple[str, ...]
+    mask: Volume
+    fractional: bool
+    by_us: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPolygons:
+    """One ROI of an RTSTRUCT as read: closed planar polygons in LPS mm."""
+
+    source_uid: str
+    number: int
+    label: str
+    codes: tuple[str, ...]
+    polygons: tuple[tuple[Vector, ...], ...]
+    frame_of_reference_uid: str = ""
+
+
+Drawing = DrawnMask | DrawnPolygons
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exam:
+    """What a segmenter sees: the phases on one grid and what people drew.
+
+    `phases` are registered and resampled to the grid of `phases[reference]`; `residuals` (mm) has one entry for each phase
+    but the reference.
+    """
+
+    reference: Role
+    phases: Mapping[Role, Volume]
+    residuals: Mapping[Role, float]
+    drawings: tuple[Drawing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regions:
+    """What a segmenter found; `reasons` says, for each kind that it did not find, why (one sentence)."""
+
+    liver: Region | None = None
+    zones: tuple[Region, ...] = ()
+    tumors: tuple[Region, ...] = ()
+    vessels: Region | None = None
+    reasons: Mapping[Kind, str] | None = None

@@ -1,0 +1,1 @@
+"""Findings become DICOM objects: one result record fills them all. Pure: no clock, no random."""
