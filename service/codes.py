@@ -44,3 +44,7 @@ NO = Code("373067005", "SCT", "No")
 UNDETERMINED = Code("373068000", "SCT", "Undetermined")
 INDETERMINATE = Code("114011", "DCM", "Value indeterminate")
 NOT_ATTEMPTED = Code("114006", "DCM", "Measurement failure")
+
+# How our own objects are known when they come back.
+PRODUCT = "Cryomargin"
+DEVICE_UID = "2.25.208982336851122087093596847431212815980"
