@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from service.settings import BadConfig, Settings, load
+
+CONFIG = Path(__file__).resolve().parents[1] / "config"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("CRYOMARGIN_")]:
+        monkeypatch.delenv(name)
+
+
+def uncommented(text: str) -> dict[str, object]:
+    """The commented file with its settings switched on; the destination example is left out."""
+    settings = text.split("# One block for each receiver", maxsplit=1)[0]
+    return tomllib.loads(re.sub(r"(?m)^# (\w+ = )", r"\1", settings))
+
+
+def test_the_commented_file_is_the_defaults() -> None:
+    assert load() == load(CONFIG / "service.toml")
+
+
+def test_every_setting_stands_in_the_commented_file_with_its_default() -> None:
+    expected = Settings().model_dump(mode="json", exclude={"destination"})
+    assert expected == uncommented((CONFIG / "service.toml").read_text())
+
+
+def test_every_setting_has_a_comment_before_it() -> None:
+    lines = (CONFIG / "service.toml").read_text().split("# One block for each receiver", maxsplit=1)[0].splitlines()
+    for before, line in itertools.pairwise(lines):
+        if re.match(r"# \w+ = ", line) and not re.match(r"# \w+ = ", before):
+            assert before.startswith("# "), line
+
+
+def test_the_example_of_a_hospital_can_be_used() -> None:
+    settings = load(CONFIG / "example-hospital.toml")
+    assert tuple(settings.destination[0].model_dump().values()) == ("pacs", "PACS@192.0.2.10:104", "find")
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "service.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[listener]\nprot = 1", "listener.prot: there is no such setting"),
+        ("[listner]\nport = 1", "listner: there is no such setting"),
+        ("[listener]\nport = 70000", "listener.port"),
+        ('[listener]\nhost = "0.0.0.0"', "allowed_calling_ae"),
+        ('[listener]\nae_title = "A TITLE OF SEVENTEEN"', "listener.ae_title"),
+        ('[[destination]]\nname = "a"\naddress = "nowhere"', "destination.0.address"),
+        ('[[destination]]\nname = "a"\naddress = "A@h:1"\n[[destination]]\nname = "a"\naddress = "B@h:1"', "same name"),
+        ("[listener", "is not TOML"),
+        ("[completion]\nquiet_s = 0", "completion.quiet_s"),
+    ],
+)
+def test_a_fault_names_the_file_and_the_key(tmp_path: Path, text: str, named: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(BadConfig) as fault:
+        load(path)
+    assert str(path) in str(fault.value)
+    assert named in str(fault.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=re.escape("missing.toml: cannot be read")):
+        load(tmp_path / "missing.toml")
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, '[listener]\nport = 1\nae_title = "FILE"')
+    monkeypatch.setenv("CRYOMARGIN_LISTENER__PORT", "2")
+    listener = load(path).listener
+    assert (listener.port, listener.ae_title) == (2, "FILE")
+
+
+def test_a_misspelt_variable_of_a_known_table_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYOMARGIN_LISTENER__PROT", "2")
+    with pytest.raises(BadConfig, match=re.escape("listener.prot")):
+        load()
+
+
+def test_an_unreadable_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYOMARGIN_DESTINATION", "not json")
+    with pytest.raises(BadConfig, match="environment"):
+        load()
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().listener.port = 1
