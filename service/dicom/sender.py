@@ -1,0 +1,127 @@
+"""Send objects by C-STORE and say for each what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.sop_class import Verification
+from pynetdicom.status import code_to_category
+
+from service.dicom.association import associate
+from service.dicom.destination import Caller, Destination
+from service.errors import CryomarginError, Refused, TryAgain
+
+SUCCESS = 0x0000
+WARNINGS = {
+    0xB000: "the archive changed values it could not keep (coercion)",
+    0xB006: "the archive discarded elements",
+    0xB007: "the archive found that the object does not match its SOP class",
+}
+NO_CONTEXT = 0x0122
+PROCESSING_FAILURE = 0x0110
+MOST_CONTEXTS = 128  # PS3.8: odd numbers up to 255
+
+_CONVERTIBLE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of one object: `error` None = stored. `status` is the peer's, None when it gave none."""
+
+    sop_instance_uid: str
+    status: int | None
+    note: str = ""
+    error: CryomarginError | None = None
+
+
+def send(objects: Sequence[Path], destination: Destination, caller: Caller) -> tuple[Sent, ...]:
+    """Send DICOM files over one association (more only when they need more than 128 contexts).
+
+    Raises:
+        TryAgain: No association. What fails later stands in the answer for its object.
+    """
+    metas = [read_file_meta_info(path) for path in objects]
+    sent: list[Sent] = []
+    for batch in _batches(objects, metas):
+        with associate(destination, caller, contexts_for(_kinds([meta for _path, meta in batch]))) as association:
+            sent.extend(_store(association, path, meta, destination) for path, meta in batch)
+    return tuple(sent)
+
+
+def echo(destination: Destination, caller: Caller) -> None:
+    """C-ECHO.
+
+    Raises:
+        TryAgain: No association, or no success.
+    """
+    with associate(destination, caller, [build_context(Verification)]) as association:
+        status = association.send_c_echo().get("Status")
+    if status != SUCCESS:
+        raise TryAgain("destination.echo", f"{destination.name} answered the echo with {_hex(status)}")
+
+
+def contexts_for(kinds: Sequence[tuple[str, str]]) -> list[PresentationContext]:
+    """One presentation context for each (SOP class, transfer syntax); uncompressed objects offer both VR encodings.
+
+    >>> [len(context.transfer_syntax) for context in contexts_for([("1.2", "1.2.840.10008.1.2.1")])]
+    [2]
+    """
+    offers = {(sop_class, _CONVERTIBLE if syntax in _CONVERTIBLE else (syntax,)) for sop_class, syntax in kinds}
+    return [build_context(sop_class, list(syntaxes)) for sop_class, syntaxes in sorted(offers)]
+
+
+def _kinds(metas: Sequence[Any]) -> list[tuple[str, str]]:
+    return [(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)) for meta in metas]
+
+
+def _batches(objects: Sequence[Path], metas: Sequence[Any]) -> Iterator[list[tuple[Path, Any]]]:
+    """Objects in order, split where one association would need too many contexts."""
+    batch: list[tuple[Path, Any]] = []
+    kinds: set[tuple[str, str]] = set()
+    for path, meta in zip(objects, metas, strict=True):
+        kinds.update(_kinds([meta]))
+        if len(kinds) > MOST_CONTEXTS:
+            yield batch
+            batch, kinds = [], set(_kinds([meta]))
+        batch.append((path, meta))
+    if batch:
+        yield batch
+
+
+def _store(association: Any, path: Path, meta: Any, destination: Destination) -> Sent:
+    uid = str(meta.MediaStorageSOPInstanceUID)
+    if not association.is_established:
+        return Sent(uid, None, error=TryAgain("destination.lost", f"{destination.name} ended the association"))
+    try:
+        status = association.send_c_store(dcmread(path)).get("Status")
+    except ValueError:
+        sentence = f"{destination.name} does not accept objects of the kind {meta.MediaStorageSOPClassUID.name}"
+        return Sent(uid, None, error=Refused("destination.context_refused", sentence, NO_CONTEXT))
+    except RuntimeError:  # the association ended between the look above and the call
+        status = None
+    return _outcome(uid, status, destination)
+
+
+def _outcome(uid: str, status: int | None, destination: Destination) -> Sent:
+    """What a C-STORE status means for us (PS3.4 B.2.3, PS3.7 annex C)."""
+    if status == SUCCESS:
+        return Sent(uid, status)
+    if status is None:
+        return Sent(uid, None, error=TryAgain("destination.no_status", f"{destination.name} gave no answer to C-STORE"))
+    if code_to_category(status) == "Warning" or status in WARNINGS:
+        return Sent(uid, status, note=WARNINGS.get(status, f"stored with warning {_hex(status)}"))
+    if status & 0xFF00 == 0xA700 or status == PROCESSING_FAILURE:
+        return Sent(uid, status, error=TryAgain("destination.busy", f"{destination.name} cannot store it now ({_hex(status)})"))
+    sentence = f"{destination.name} refused the object ({_hex(status)})"
+    return Sent(uid, status, error=Refused("destination.refused", sentence, status))
+
+
+def _hex(status: int | None) -> str:
+    return "no status" if status is None else f"0x{status:04X}"

@@ -1,0 +1,169 @@
+"""The sender against small servers that answer in every way an archive can."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import (
+    Comprehensive3DSRStorage,
+    MRImageStorage,
+    SegmentationStorage,
+    Verification,
+)
+
+from service.dicom.archive import Archive
+from service.dicom.destination import Caller, Destination, parse_destination
+from service.dicom.query import Reference, find
+from service.dicom.sender import contexts_for, echo, send
+from service.errors import Refused, TryAgain
+
+CALLER = Caller(timeout_s=3.0)
+
+
+def write_object(folder: Path, sop_class: UID = MRImageStorage) -> Path:
+    """A minimal object of a class, as a file."""
+    made = Dataset()
+    made.SOPClassUID = sop_class
+    made.SOPInstanceUID = generate_uid()
+    made.StudyInstanceUID = "1.2.3"
+    made.SeriesInstanceUID = "1.2.3.4"
+    made.PatientID = "p"
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID = sop_class
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    path = folder / f"{made.SOPInstanceUID}.dcm"
+    made.save_as(path, enforce_file_format=True)
+    return path
+
+
+@contextmanager
+def peer(
+    status: int | None = 0x0000, *, classes: tuple[UID, ...] = (MRImageStorage,), require: str = ""
+) -> Iterator[Destination]:
+    """A storage SCP that answers every C-STORE with `status` (None: aborts) and takes MR images only."""
+
+    def store(event: Any) -> int:
+        if status is None:
+            event.assoc.abort()
+        return status or 0
+
+    entity = AE(ae_title="PEER")
+    for sop_class in (MRImageStorage, Verification):
+        entity.add_supported_context(sop_class)
+    entity.require_calling_aet = [require] if require else []
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    try:
+        yield Destination("peer", "PEER", "127.0.0.1", server.server_address[1])
+    finally:
+        server.shutdown()
+
+
+def test_an_object_that_is_stored_has_no_error(tmp_path: Path) -> None:
+    with peer() as destination:
+        (sent,) = send([write_object(tmp_path)], destination, CALLER)
+    assert (sent.status, sent.error, sent.note) == (0x0000, None, "")
+
+
+@pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007])
+def test_a_warning_is_success_with_a_note(tmp_path: Path, status: int) -> None:
+    with peer(status) as destination:
+        (sent,) = send([write_object(tmp_path)], destination, CALLER)
+    assert (sent.status, sent.error) == (status, None)
+    assert sent.note.startswith("the archive")
+
+
+@pytest.mark.parametrize("status", [0xA700, 0xA701, 0x0110])
+def test_an_archive_without_room_is_tried_again(tmp_path: Path, status: int) -> None:
+    with peer(status) as destination:
+        (sent,) = send([write_object(tmp_path)], destination, CALLER)
+    assert isinstance(sent.error, TryAgain)
+    assert f"0x{status:04X}" in sent.error.sentence
+
+
+@pytest.mark.parametrize("status", [0xA900, 0xC000, 0x0124])
+def test_a_refusal_carries_the_status(tmp_path: Path, status: int) -> None:
+    with peer(status) as destination:
+        (sent,) = send([write_object(tmp_path)], destination, CALLER)
+    assert isinstance(sent.error, Refused)
+    assert sent.error.status == status
+
+
+def test_a_refused_context_costs_only_its_own_object(tmp_path: Path) -> None:
+    image, report = write_object(tmp_path), write_object(tmp_path, Comprehensive3DSRStorage)
+    with peer() as destination:
+        sent = send([report, image], destination, CALLER)
+    assert isinstance(sent[0].error, Refused)
+    assert "Comprehensive 3D SR" in sent[0].error.sentence
+    assert sent[1].error is None
+
+
+def test_a_peer_that_takes_no_kind_at_all_is_said_so(tmp_path: Path) -> None:
+    with peer() as destination, pytest.raises(TryAgain, match="accepts none of the object types"):
+        send([write_object(tmp_path, SegmentationStorage)], destination, CALLER)
+
+
+def test_an_abort_in_the_middle_is_tried_again_for_every_object_left(tmp_path: Path) -> None:
+    with peer(None) as destination:
+        sent = send([write_object(tmp_path), write_object(tmp_path)], destination, CALLER)
+    assert [type(one.error) for one in sent] == [TryAgain, TryAgain]
+
+
+def test_nothing_listens(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        destination = Destination("down", "DOWN", "127.0.0.1", free.getsockname()[1])
+    with pytest.raises(TryAgain, match="connection refused"):
+        send([write_object(tmp_path)], destination, CALLER)
+
+
+def test_a_rejected_association_gives_the_reason_of_the_peer(tmp_path: Path) -> None:
+    with peer(require="SOMEBODY") as destination, pytest.raises(TryAgain, match=r"(?i)rejected.*calling AE title not recogni"):
+        send([write_object(tmp_path)], destination, CALLER)
+
+
+def test_a_socket_that_is_no_dicom_node_is_said_so(tmp_path: Path) -> None:
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(5)
+        destination = Destination("mute", "MUTE", "127.0.0.1", mute.getsockname()[1])
+        with pytest.raises(TryAgain, match="did not answer as a DICOM node"):
+            send([write_object(tmp_path)], destination, Caller(timeout_s=0.5))
+
+
+def test_an_unknown_host_is_said_so(tmp_path: Path) -> None:
+    destination = Destination("nowhere", "NOWHERE", "host.invalid", 104)
+    with pytest.raises(TryAgain, match="no connection"):
+        send([write_object(tmp_path)], destination, CALLER)
+
+
+def test_echo() -> None:
+    with peer() as destination:
+        echo(destination, CALLER)
+
+
+def test_each_kind_of_object_gets_one_context() -> None:
+    kinds = [("1.2.3", "1.2.840.10008.1.2.1"), ("1.2.3", "1.2.840.10008.1.2"), ("1.2.3", "1.2.840.10008.1.2.4.70")]
+    assert len(contexts_for(kinds)) == 2
+
+
+def test_what_was_sent_is_found_in_the_archive_and_nothing_else(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    archive.start()
+    try:
+        destination = parse_destination("archive", archive.address)
+        path = write_object(tmp_path)
+        send([path, path], destination, CALLER)
+        here, not_here = Reference("1.2.3", "1.2.3.4", path.stem), Reference("1.2.3", "1.2.3.4", "9.9")
+        assert find([here, not_here], destination, CALLER) == {path.stem}
+        assert [(one.reference, one.copies) for one in archive.stored()] == [(here, 2)]
+    finally:
+        archive.stop()
