@@ -46,9 +46,7 @@ def write_object(folder: Path, sop_class: UID = MRImageStorage) -> Path:
 
 
 @contextmanager
-def peer(
-    status: int | None = 0x0000, *, classes: tuple[UID, ...] = (MRImageStorage,), require: str = ""
-) -> Iterator[Destination]:
+def peer(status: int | None = 0x0000, *, require: str = "") -> Iterator[Destination]:
     """A storage SCP that answers every C-STORE with `status` (None: aborts) and takes MR images only."""
 
     def store(event: Any) -> int:
