@@ -1,0 +1,110 @@
+"""Bodies to voxels: the fraction of each voxel that a body fills, by 6x3x3 supersampling where a surface passes."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.phantom.bodies import Body, Box, Floats
+from service.study.model import Vector
+from service.volumes.volume import Array, Matrix, Volume
+
+SUPERSAMPLING = (6, 3, 3)
+"""Sub-samples of a voxel along (slice, row, column)."""
+CHUNK = 400_000
+"""Points looked at together: bounds memory to some tens of MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the voxels of one protocol lie: `shape` and `spacing` are (slice, row, column), `center` is LPS mm.
+
+    Without tilt slices are axial, from feet to head; `tilt` turns them about the x axis, then the z axis (degrees).
+    """
+
+    shape: tuple[int, int, int]
+    spacing: Vector
+    center: Vector = (0.0, 0.0, 0.0)
+    tilt: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def affine(self) -> Matrix:
+        """4x4 from (k, j, i, 1) to LPS, as in `Volume`."""
+        about_x, about_z = np.radians(self.tilt)
+        columns = _turn(1, 2, about_x) @ _turn(0, 1, about_z) @ np.array([[0.0, 0, 1], [0, 1, 0], [1, 0, 0]])
+        affine = np.eye(4)
+        affine[:3, :3] = columns * np.array(self.spacing)
+        affine[:3, 3] = np.array(self.center) - affine[:3, :3] @ ((np.array(self.shape) - 1) / 2)
+        return affine
+
+    def empty(self, value: float = 0.0) -> Volume:
+        """A volume of this grid with one value everywhere."""
+        return Volume(np.full(self.shape, value, dtype=np.float32), self.affine)
+
+
+def fraction(body: Body, like: Volume) -> Volume:
+    """The fraction (0-1) of each voxel of `like` that `body` fills; resolution 1/54."""
+    low, high = index_box(like, body.bounds())
+    filled = like.with_values(np.zeros(like.shape, dtype=np.float32))
+    if all(a < b for a, b in zip(low, high, strict=True)):
+        part = like.crop(low, high)
+        filled.values[low[0] : high[0], low[1] : high[1], low[2] : high[2]] = fill(body, part)
+    return filled
+
+
+def index_box(volume: Volume, box: Box) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Lowest and (exclusive) highest voxel that `box` (LPS mm) can reach, clipped to the grid."""
+    corners = volume.to_index(np.array(list(itertools.product(*zip(*box, strict=True))), dtype=np.float64))
+    low = np.clip(np.floor(corners.min(axis=0) - 0.5), 0, volume.shape).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0) + 1.5), 0, volume.shape).astype(int)
+    return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
+
+
+def fill(body: Body, part: Volume) -> Array:
+    """The fraction for each voxel of `part`, shape (k, j, i)."""
+    reach = float(np.linalg.norm(part.spacing)) / 2
+    values = np.empty(part.shape, dtype=np.float32)
+    for k in range(part.shape[0]):
+        index = np.stack(np.meshgrid([k], range(part.shape[1]), range(part.shape[2]), indexing="ij"), axis=-1)
+        distance = body.distance(part.to_mm(index[0]))
+        plane = (distance < 0).astype(np.float32)
+        mixed = np.abs(distance) <= reach
+        plane[mixed] = _supersample(body, part, index[0][mixed])
+        values[k] = plane
+    return values
+
+
+def _supersample(body: Body, part: Volume, index: NDArray[np.integer]) -> Array:
+    offsets = sub_offsets()
+    chunks = np.array_split(index, max(1, len(index) * len(offsets) // CHUNK))
+    filled = [(body.distance(part.to_mm(chunk[:, None] + offsets)) < 0).mean(axis=1) for chunk in chunks]
+    return np.concatenate(filled).astype(np.float32)
+
+
+def sub_offsets() -> Floats:
+    """Places of the sub-samples in a voxel, in voxels from its center, (54, 3)."""
+    steps = [(np.arange(n) + 0.5) / n - 0.5 for n in SUPERSAMPLING]
+    return np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def volume_ml(body: Body, step: float = 1.0) -> float:
+    """Volume of a bounded body, mL, by the same supersampling of cells of `step` mm (6x3x3 points a cell at its surface).
+
+    >>> from service.phantom.bodies import Ball
+    >>> round(volume_ml(Ball((0.3, 0.1, 0.2), 10)), 2), round(4 / 3 * np.pi, 2)
+    (4.19, 4.19)
+    """
+    low, high = (np.array(corner) for corner in body.bounds())
+    shape = np.ceil((high - low)[::-1] / step).astype(int) + 1
+    grid = Grid((int(shape[0]), int(shape[1]), int(shape[2])), (step, step, step), tuple((low + high) / 2))
+    return float(fraction(body, grid.empty()).values.sum(dtype=np.float64)) * step**3 / 1000.0
+
+
+def _turn(first: int, second: int, angle: float) -> Matrix:
+    matrix = np.eye(3)
+    matrix[first, first] = matrix[second, second] = np.cos(angle)
+    matrix[first, second], matrix[second, first] = -np.sin(angle), np.sin(angle)
+    return matrix
