@@ -1,0 +1,198 @@
+"""The shapes of the API's answers. Times are UTC in ISO 8601, lengths mm, volumes mL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.store.records import DeliveryState, State
+from service.web.result import ResultRecord
+
+UID = "1.2.826.0.1.3680043.8.498.1"
+WAITING = "Waiting until 10:31:05: the last image came 12 s ago."
+
+
+class Answer(BaseModel):
+    """Answers do not change once made; they are read from records with the same names."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Alive(Answer):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+    version: str = Field(description="Version of the software.", examples=["0.1.0"])
+
+
+class CheckAnswer(Answer):
+    """One thing without which the service does not serve."""
+
+    name: str = Field(description="What was asked.", examples=["disk"])
+    ok: bool = Field(description="Whether it is fine.")
+    sentence: str = Field(description="What was seen.", examples=["212 GB free; new images are refused below 1 GB."])
+
+
+class Ready(Answer):
+    """All checks passed."""
+
+    status: Literal["ready"] = "ready"
+    checks: list[CheckAnswer] = Field(description="Each check with what it saw.")
+
+
+class Service(Answer):
+    """Who serves, and how much."""
+
+    product: str = Field(examples=["Cryomargin"])
+    version: str = Field(examples=["0.1.0"])
+    settings_hash: str = Field(description="Hash of every setting that can change a number.", examples=["3f9a1c20b7de"])
+    listener: str = Field(
+        description="AE@host:port of the DICOM listener, empty where none runs.", examples=["CRYOMARGIN@0.0.0.0:11112"]
+    )
+    studies: dict[str, int] = Field(description="Number of studies in each state.", examples=[{"receiving": 1, "done": 41}])
+    notice: str = Field(description="What every output says.")
+
+
+class Destination(Answer):
+    """Where results go, and what waits for it."""
+
+    name: str = Field(examples=["archive"])
+    address: str = Field(description="AE@host:port.", examples=["PACS@192.0.2.10:104"])
+    pending: int = Field(description="Objects on their way.", examples=[2])
+    failed: int = Field(description="Objects that it refused.", examples=[0])
+    last_failure: str = Field(description="What the newest unfinished delivery met, empty when nothing.", examples=[""])
+
+
+class Destinations(Answer):
+    """All destinations, in the order of the configuration."""
+
+    items: list[Destination]
+
+
+class StudyCounts(Answer):
+    """How much of a study there is."""
+
+    series: int = Field(examples=[5])
+    instances: int = Field(description="Instances that take part in the analysis.", examples=[360])
+    ignored: int = Field(description="Instances that take no part.", examples=[0])
+    conflicts: int = Field(description="Instances that came again with other content.", examples=[0])
+
+
+class StudyLine(Answer):
+    """One study in the list."""
+
+    study_instance_uid: str = Field(examples=[UID])
+    state: State = Field(description="Where the study stands.", examples=["receiving"])
+    sentence: str = Field(description="Why it is waiting, or what was decided.", examples=[WAITING])
+    stage: str = Field(description="What the analysis does now, empty when it does not run.", examples=["register"])
+    percent: int = Field(description="Progress of the analysis, 0-100.", examples=[40])
+    content_version: str = Field(description="Name of the newest closed content, empty before.", examples=["5d41402abc4b"])
+    attempt: int = Field(description="Analyses of that content, from 1.", examples=[1])
+    counts: StudyCounts
+    first_received_at: datetime = Field(description="When its first instance came.")
+    last_received_at: datetime = Field(description="When its newest instance came.")
+
+
+class Studies(Answer):
+    """One page of the list, newest first."""
+
+    items: list[StudyLine]
+    total: int = Field(description="Studies in all, with this filter.", examples=[42])
+    limit: int = Field(examples=[50])
+    offset: int = Field(examples=[0])
+    next: str | None = Field(description="Path of the next page.", examples=["/api/v1/studies?limit=50&offset=50"])
+    previous: str | None = Field(description="Path of the page before.", examples=[None])
+
+
+class SeriesLine(Answer):
+    """One received series."""
+
+    series_instance_uid: str
+    sop_class_uid: str
+    number: int | None = Field(examples=[5])
+    description: str = Field(examples=["T1 VIBE portal venous"])
+    modality: str = Field(examples=["MR"])
+    instances: int = Field(description="Instances that take part in the analysis.", examples=[72])
+    ignored: int = Field(description="Instances that take no part.", examples=[0])
+    reason_ignored: str = Field(description="Why not, empty when all take part.", examples=[""])
+    conflicts: int = Field(description="Instances that came again with other content.", examples=[0])
+
+
+class ConflictLine(Answer):
+    """An instance that came again with other content; the first one is used, the other one kept."""
+
+    sop_instance_uid: str
+    sha256: str = Field(description="Of the content that is not used.")
+    received_at: datetime
+
+
+class EventLine(Answer):
+    """Something that happened to the study."""
+
+    at: datetime
+    word: str = Field(description="One word for machines.", examples=["complete"])
+    sentence: str = Field(description="The same for people.", examples=["360 instances in 5 series; nothing came for 60 s."])
+
+
+class ErrorLine(Answer):
+    """Something that went wrong: an analysis that failed, or an object that a destination did not take."""
+
+    at: datetime | None
+    where: str = Field(description="`analysis`, or the name of the destination.", examples=["archive"])
+    sentence: str = Field(examples=["SR: refused with status 0xA700 (out of resources)."])
+
+
+class VersionLine(Answer):
+    """One closed content of the study; a late image makes the next one."""
+
+    content_version: str = Field(examples=["5d41402abc4b"])
+    ordinal: int = Field(description="Versions of the study, from 1.", examples=[1])
+    attempt: int = Field(description="Analyses of this version, from 1.", examples=[1])
+    closed_at: datetime
+    state: State
+    sentence: str
+
+
+class DeliveryLine(Answer):
+    """One object on its way to one destination."""
+
+    destination: str = Field(examples=["archive"])
+    state: DeliveryState = Field(examples=["verified"])
+    status: int | None = Field(description="DICOM status that the destination gave last.", examples=[0])
+    detail: str = Field(examples=["found again by C-FIND"])
+    attempts: int = Field(examples=[1])
+    updated_at: datetime | None
+
+
+class Output(Answer):
+    """One DICOM object that was made."""
+
+    role: str = Field(examples=["sr"])
+    sop_class_uid: str
+    sop_instance_uid: str
+    content_version: str = Field(description="The content that it was measured on.", examples=["5d41402abc4b"])
+    size: int | None = Field(description="Bytes; null for an object that a newer one superseded.", examples=[24576])
+    deliveries: list[DeliveryLine]
+
+
+class Study(StudyLine):
+    """One study with all that is known of it."""
+
+    patient_id: str | None = Field(description="Only when the configuration says so.", examples=[None])
+    series: list[SeriesLine]
+    versions: list[VersionLine] = Field(description="Oldest first.")
+    events: list[EventLine] = Field(description="The timeline, oldest first.")
+    result_version: str = Field(description="The content that `result` was measured on, empty when there is none.")
+    result: ResultRecord | None
+    outputs: list[Output] = Field(description="Those of the newest result first.")
+    conflicts: list[ConflictLine]
+    errors: list[ErrorLine] = Field(description="What stands in the way now.")
+
+
+class Replayed(Answer):
+    """The study will be analysed again."""
+
+    study_instance_uid: str = Field(examples=[UID])
+    job_id: str = Field(examples=[f"{UID}/5d41402abc4b/2"])

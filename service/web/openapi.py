@@ -1,0 +1,34 @@
+"""The OpenAPI description as lines for the API page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route of the API."""
+
+    method: str
+    path: str
+    summary: str
+    description: str
+    parameters: tuple[str, ...]
+
+
+def routes(description: Mapping[str, Any]) -> list[Route]:
+    """Each route of an OpenAPI description, in its order.
+
+    >>> routes({"paths": {"/x": {"get": {"summary": "X", "parameters": [{"name": "limit"}]}}}})
+    [Route(method='GET', path='/x', summary='X', description='', parameters=('limit',))]
+    """
+    return list(_routes(description))
+
+
+def _routes(description: Mapping[str, Any]) -> Iterator[Route]:
+    for path, methods in description.get("paths", {}).items():
+        for method, route in methods.items():
+            parameters = tuple(parameter["name"] for parameter in route.get("parameters", ()))
+            yield Route(method.upper(), path, route.get("summary", ""), route.get("description", ""), parameters)
