@@ -6,7 +6,6 @@ megabyte, numbers like "***" and sequences of the wrong type, and each of these 
 
 from __future__ import annotations
 
-import math
 import re
 import struct
 import zlib
@@ -40,6 +39,7 @@ BROKEN = (
 """What pydicom raises on data that break the standard; there is no common ancestor below Exception."""
 
 LONGEST_TEXT = 256
+LARGEST_NUMBER = 1e12  # keeps sums and products of what a header says finite
 _MOMENT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.(\d{1,6}))?)?)?)?")
 
 
@@ -146,4 +146,4 @@ def _finite(value: Any) -> float | None:
         found = float(value)
     except BROKEN:
         return None
-    return found if math.isfinite(found) else None
+    return found if abs(found) < LARGEST_NUMBER else None

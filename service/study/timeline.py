@@ -1,0 +1,80 @@
+"""When an exam took place relative to the ablation. The 24-hour exam is the one that the measurements are defined on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from service.study.model import Phase, Study
+
+EARLIEST_H, LATEST_H = 12.0, 72.0  # quality gate Q3
+
+
+class ExamClass(StrEnum):
+    """What an exam is, by its distance from the procedure."""
+
+    BASELINE = "baseline"
+    PERIPROCEDURAL = "periprocedural"  # the ice ball is about 1 cm larger than the zone: never taken for the 24-hour exam
+    POSTABLATION_24H = "postablation_24h"
+    FOLLOWUP = "followup"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The class of an exam, the hours from procedure to exam (None when unknown), and a sentence that says it."""
+
+    exam_class: ExamClass
+    hours: float | None
+    sentence: str
+
+
+def classify_exam(acquired_at: datetime | None, procedure_at: datetime | None) -> Interval:
+    """What the exam is. Both times on the same clock (hospital time, as DICOM writes it).
+
+    >>> classify_exam(datetime(2024, 1, 2, 9), datetime(2024, 1, 1, 9)).exam_class.value
+    'postablation_24h'
+    >>> classify_exam(datetime(2024, 1, 2, 9), None).sentence
+    'Interval to the ablation unknown: the time of the procedure is not known.'
+    """
+    if procedure_at is None:
+        return Interval(ExamClass.UNKNOWN, None, "Interval to the ablation unknown: the time of the procedure is not known.")
+    if acquired_at is None:
+        return Interval(ExamClass.UNKNOWN, None, "Interval to the ablation unknown: the images do not say when they were made.")
+    hours = (acquired_at - procedure_at).total_seconds() / 3600
+    exam_class = _exam_class(hours)
+    return Interval(exam_class, hours, f"{_distance(hours)}: {_MEANING[exam_class]}.")
+
+
+def acquired_at(study: Study) -> datetime | None:
+    """When the first image of the study was made; the study time where no image says."""
+    times = [time for phase in study.phases if (time := phase_time(phase)) is not None]
+    started = [instance.study_at for series in study.series for instance in series.instances if instance.study_at is not None]
+    return min(times or started, default=None)
+
+
+def phase_time(phase: Phase) -> datetime | None:
+    """When the first plane of the phase was made."""
+    return min((plane.frame.acquired_at for plane in phase.planes if plane.frame.acquired_at is not None), default=None)
+
+
+_MEANING = {
+    ExamClass.BASELINE: "an exam before the ablation",
+    ExamClass.PERIPROCEDURAL: f"within {EARLIEST_H:g} hours, when the frozen zone is larger than it stays",
+    ExamClass.POSTABLATION_24H: "the 24-hour exam",
+    ExamClass.FOLLOWUP: "a follow-up exam",
+}
+
+
+def _exam_class(hours: float) -> ExamClass:
+    if hours < 0:
+        return ExamClass.BASELINE
+    if hours < EARLIEST_H:
+        return ExamClass.PERIPROCEDURAL
+    return ExamClass.POSTABLATION_24H if hours <= LATEST_H else ExamClass.FOLLOWUP
+
+
+def _distance(hours: float) -> str:
+    shown = f"{abs(hours):.0f} hours" if abs(hours) <= LATEST_H else f"{abs(hours) / 24:.0f} days"
+    return f"{shown} {'before' if hours < 0 else 'after'} the ablation"
