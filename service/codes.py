@@ -43,7 +43,7 @@ YES = Code("373066001", "SCT", "Yes")
 NO = Code("373067005", "SCT", "No")
 UNDETERMINED = Code("373068000", "SCT", "Undetermined")
 INDETERMINATE = Code("114011", "DCM", "Value indeterminate")
-NOT_ATTEMPTED = Code("114006", "DCM", "Measurement failure")
+NOT_ATTEMPTED = Code("114007", "DCM", "Measurement not attempted")
 
 # How our own objects are known when they come back.
 PRODUCT = "Cryomargin"

@@ -1,0 +1,62 @@
+"""Findings become DICOM objects: every output is filled from the one result, without clock or chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from io import BytesIO
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import ExplicitVRLittleEndian
+
+from service.codes import DEVICE_UID, PRODUCT
+from service.report import seg, sr
+from service.report.draft import Draft, Made
+from service.report.result import Result
+from service.report.segments import plan
+
+__all__ = ["OUTPUTS", "Made", "compose", "to_bytes"]
+
+# In sending order: what is referred to goes before what refers to it.
+OUTPUTS: tuple[tuple[str, Callable[[Draft], Dataset | None]], ...] = (
+    (seg.IDENTITY.role, seg.make),
+    (sr.IDENTITY.role, sr.make),
+)
+
+
+def compose(result: Result, sources: Sequence[Dataset]) -> tuple[Made, ...]:
+    """The output objects of a result, in sending order; the same result and sources give the same bytes.
+
+    `sources` are the headers (without pixels) of the images and drawings that were read; patient and study are taken from
+    the one of the reference phase, the rest are named as evidence.
+
+    Raises:
+        Unusable: the reference phase has no geometry to lay the contours on.
+        ValueError: there is no source.
+    """
+    draft = Draft(result, sources, plan(result))
+    for role, make in OUTPUTS:
+        dataset = make(draft)
+        if dataset is not None:
+            dataset.file_meta = _file_meta(dataset)
+            made = Made(role, dataset.SOPClassUID, dataset.SOPInstanceUID, dataset)
+            draft = replace(draft, made=(*draft.made, made))
+    return draft.made
+
+
+def to_bytes(made: Made) -> bytes:
+    """The object as a DICOM file (PS3.10), Explicit VR Little Endian."""
+    buffer = BytesIO()
+    dcmwrite(buffer, made.dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _file_meta(dataset: Dataset) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = DEVICE_UID
+    meta.ImplementationVersionName = PRODUCT.upper()
+    return meta

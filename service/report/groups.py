@@ -1,0 +1,150 @@
+"""One measurement group per tumor: TID 1411, the findings in report order.
+
+Source: DICOM PS3.16 TID 1411 (volumetric ROI), 1419 (its measurements), 310 (uncertainty), 4019 (algorithm).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydicom.dataset import Dataset
+from pydicom.uid import SegmentationStorage
+
+from service import codes
+from service.features.finding import Finding, Status
+from service.report import content
+from service.report import vocabulary as words
+from service.report.content import Relation
+from service.report.draft import Draft
+from service.report.record import answer, bounds
+from service.report.result import TumorResult
+from service.report.wording import shown_interval
+
+_QUALIFIERS = {Status.NOT_ASSESSABLE: codes.INDETERMINATE, Status.NOT_ATTEMPTED: codes.NOT_ATTEMPTED}
+_ANSWERS = {Status.NOT_ASSESSABLE: codes.UNDETERMINED, Status.NOT_ATTEMPTED: words.NOT_EVALUATED}
+
+
+def group(draft: Draft, index: int) -> Dataset | None:
+    """The group of a tumor; None where no segment shows where it is, as the template needs one."""
+    segment = draft.segments.of(index)
+    segmentation = next((made for made in draft.made if made.sop_class_uid == SegmentationStorage), None)
+    if segment is None or segmentation is None:
+        return None
+    tumor = draft.result.tumors[index]
+    items = [
+        *_identity(tumor),
+        content.code(words.FINDING, codes.TUMOR, Relation.CONTAINS),
+        content.code(words.FINDING_SITE, codes.LIVER, Relation.CONCEPT),
+        content.image(
+            words.REFERENCED_SEGMENT,
+            segmentation.sop_class_uid,
+            segmentation.sop_instance_uid,
+            Relation.CONTAINS,
+            segment.number,
+        ),
+        content.uid_reference(words.SOURCE_SERIES, draft.result.reference.phase.series_instance_uid, Relation.CONTAINS),
+        *_contours(tumor),
+        *(item for finding in tumor.findings for item in _finding(draft, finding)),
+    ]
+    return content.container(words.MEASUREMENT_GROUP, items, Relation.CONTAINS, template="1411")
+
+
+def evaluations(draft: Draft, index: int) -> Iterator[Dataset]:
+    """The findings of a tumor that has no group: every answer is given, coded where a code holds it, else as text."""
+    tumor = draft.result.tumors[index]
+    yield from _contours(tumor)
+    for finding in tumor.findings:
+        title = f"{tumor.label}, {finding.title}"
+        if finding.value is None:
+            value = finding.category or _ANSWERS[finding.status]
+            item = content.code(finding.code, value, Relation.CONTAINS)
+        else:
+            item = content.text(finding.code, f"{title}: {answer(finding)}", Relation.CONTAINS)
+        yield content.with_items(item, _about(draft, finding, title))
+
+
+def _identity(tumor: TumorResult) -> Iterator[Dataset]:
+    yield content.text(words.TRACKING_IDENTIFIER, tumor.tracking_id, Relation.OBSERVATION)
+    yield content.uid_reference(words.TRACKING_UID, tumor.tracking_uid, Relation.OBSERVATION)
+
+
+def _contours(tumor: TumorResult) -> Iterator[Dataset]:
+    for words_for, region in (("Tumor", tumor.tumor), ("Ablation zone", tumor.zone)):
+        method = "not found" if region is None else region.method
+        yield content.text(words.CONTOURS, f"{tumor.label}, {words_for}: {method}", Relation.CONTAINS)
+
+
+def _finding(draft: Draft, finding: Finding) -> Iterator[Dataset]:
+    """A number, a coded answer, or both; what explains it stands below the first of them."""
+    number, category = _number(finding), _category(finding)
+    below = list(_about(draft, finding, finding.title))
+    for item in (number, category):
+        if item is not None:
+            yield content.with_items(item, below)
+            below = []
+
+
+def _number(finding: Finding) -> Dataset | None:
+    if finding.value is not None and finding.unit is not None:
+        item = content.number(finding.code, finding.value, finding.unit, Relation.CONTAINS)
+        return content.with_items(item, _uncertainty(finding))
+    if finding.status is not Status.MEASURED and finding.unit is not None:
+        return content.no_number(finding.code, _QUALIFIERS[finding.status], Relation.CONTAINS)
+    return None
+
+
+def _category(finding: Finding) -> Dataset | None:
+    value = finding.category
+    if finding.status is not Status.MEASURED and finding.unit is None:
+        value = _ANSWERS[finding.status]
+    return None if value is None else content.code(finding.code, value, Relation.CONTAINS)
+
+
+def _uncertainty(finding: Finding) -> Iterator[Dataset]:
+    """How far the ends of the interval lie from the value, where it lies between them (TID 310 row 5)."""
+    if finding.value is None or finding.unit is None:
+        return
+    low, high = bounds(finding) or (None, None)
+    for concept, distance in (
+        (words.UPPER_UNCERTAINTY, None if high is None else high - finding.value),
+        (words.LOWER_UNCERTAINTY, None if low is None else finding.value - low),
+    ):
+        if distance is not None and distance >= 0:
+            yield content.number(concept, distance, finding.unit, Relation.PROPERTIES)
+
+
+def _about(draft: Draft, finding: Finding, title: str) -> Iterator[Dataset]:
+    """Title, interval, reason, note, place, and how it was measured: what has to be read with the answer."""
+    yield content.text(words.EQUIVALENT_NAME, title, Relation.CONCEPT)
+    reason = finding.reason
+    place = "" if finding.place is None else ", ".join(f"{axis:.1f}" for axis in finding.place)
+    for concept, sentence in (
+        (words.INTERVAL, shown_interval(bounds(finding), finding.unit)),
+        (words.REASON, f"{reason.sentence} [{reason.code}]" if reason is not None else ""),
+        (words.COMMENT, finding.note),
+        (words.PLACE, place),
+        (words.LITERATURE, finding.source),
+    ):
+        if sentence:
+            yield content.text(concept, sentence, Relation.PROPERTIES)
+    yield from _algorithm(draft, finding)
+
+
+def _algorithm(draft: Draft, finding: Finding) -> Iterator[Dataset]:
+    software = draft.result.software
+    yield content.text(words.ALGORITHM_NAME, f"{software.name}: {finding.method}", Relation.CONCEPT)
+    yield content.text(words.ALGORITHM_VERSION, software.version, Relation.CONCEPT)
+    yield content.text(words.ALGORITHM_PARAMETERS, f"settings {software.settings_hash}", Relation.CONCEPT)
+    if finding.contours:
+        yield content.text(words.ALGORITHM_PARAMETERS, f"contours: {finding.contours}", Relation.CONCEPT)
+    inputs = [_phase(draft, key) for key in finding.inputs]
+    if inputs:
+        yield content.text(words.ALGORITHM_PARAMETERS, f"images: {'; '.join(inputs)}", Relation.CONCEPT)
+
+
+def _phase(draft: Draft, key: str) -> str:
+    use = next((use for use in draft.result.phases if use.phase.key == key), None)
+    if use is None:
+        return key
+    series = use.phase.first.series_number
+    return f"{use.role}, series {'without number' if series is None else series} ({key})"
