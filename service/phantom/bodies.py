@@ -248,7 +248,7 @@ class Grown:
 
 def length(vectors: Floats) -> Floats:
     """Euclidean length (...) of vectors (..., n)."""
-    return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)), dtype=np.float64)
 
 
 def to_segment(points: Floats, start: Vector, end: Vector) -> tuple[Floats, Floats]:

@@ -78,10 +78,10 @@ def fill(body: Body, part: Volume) -> Array:
 
 
 def _supersample(body: Body, part: Volume, index: NDArray[np.integer]) -> Array:
-    offsets = sub_offsets()
-    chunks = np.array_split(index, max(1, len(index) * len(offsets) // CHUNK))
-    filled = [(body.distance(part.to_mm(chunk[:, None] + offsets)) < 0).mean(axis=1) for chunk in chunks]
-    return np.concatenate(filled).astype(np.float32)
+    offsets = sub_offsets() @ part.affine[:3, :3].T
+    chunks = np.array_split(part.to_mm(index.astype(np.float64)), max(1, len(index) * len(offsets) // CHUNK))
+    filled = [np.mean(body.distance(chunk[:, None] + offsets) < 0, axis=1, dtype=np.float32) for chunk in chunks]
+    return np.concatenate(filled)
 
 
 def sub_offsets() -> Floats:

@@ -26,8 +26,9 @@ ENHANCING_PERCENT = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """The minimum ablation margin, mm; `place` on the tumor's surface, `opposite` where untreated liver (or, when negative,
-    the tumor's surface itself) is met, LPS mm.
+    """The minimum ablation margin, mm, and where it is, LPS mm.
+
+    `place` is on the tumor's surface, `opposite` where untreated liver begins; both are one when the margin is negative.
     """
 
     value: float
