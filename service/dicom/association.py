@@ -17,6 +17,7 @@ from pynetdicom.presentation import PresentationContext
 from service.dicom.destination import Caller, Destination
 from service.errors import TryAgain
 
+NO_CONTEXT = "destination.no_context"
 MAXIMUM_PDU = 131072  # larger brings nothing (measured)
 
 
@@ -58,7 +59,7 @@ def _cause(association: Any, destination: Destination) -> TryAgain:
         return _rejection(association, destination)
     if association.rejected_contexts and not association.accepted_contexts:
         sentence = f"{destination.name} ({destination.address}) accepts none of the object types offered to it"
-        return TryAgain("destination.no_context", sentence)
+        return TryAgain(NO_CONTEXT, sentence)
     sentence = f"{destination.name} ({destination.address}) can be reached but did not answer as a DICOM node"
     return TryAgain("destination.no_answer", sentence)
 

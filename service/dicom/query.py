@@ -12,12 +12,13 @@ from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelFind as StudyRootFind,
 )
 
-from service.dicom.association import associate
+from service.dicom.association import NO_CONTEXT, associate
 from service.dicom.destination import Caller, Destination
 from service.errors import Refused, TryAgain
 
 SUCCESS = 0x0000
 PENDING = (0xFF00, 0xFF01)
+CLASS_NOT_SUPPORTED = 0x0122
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,16 @@ def find(references: Sequence[Reference], destination: Destination, caller: Call
     """Those of the instances that the archive says it holds (SOP Instance UIDs).
 
     Raises:
-        TryAgain: No association, or the query ended without success.
+        TryAgain: No association, or no answer.
+        Refused: It offers no such query, or refused it.
     """
-    with associate(destination, caller, [build_context(StudyRootFind)]) as association:
-        return frozenset(uid for reference in references for uid in _find_one(association, reference, destination))
+    try:
+        with associate(destination, caller, [build_context(StudyRootFind)]) as association:
+            return frozenset(uid for reference in references for uid in _find_one(association, reference, destination))
+    except TryAgain as fault:
+        if fault.code != NO_CONTEXT:
+            raise
+        raise Refused(fault.code, f"{destination.name} does not offer C-FIND (Study Root)", CLASS_NOT_SUPPORTED) from fault
 
 
 def _find_one(association: Any, reference: Reference, destination: Destination) -> list[str]:

@@ -12,7 +12,7 @@ from pynetdicom.sop_class import Verification
 
 from service.dicom.destination import Caller, Destination
 from service.dicom.query import Reference, find
-from service.errors import Refused, TryAgain
+from service.errors import Refused
 
 CALLER = Caller(timeout_s=3.0)
 WANTED = Reference("1.2.3", "1.2.3.4", "1.2.3.4.5")
@@ -56,5 +56,5 @@ def test_a_refused_query_shows_its_status() -> None:
 
 
 def test_an_archive_without_query_is_said_so() -> None:
-    with peer(offer_find=False) as destination, pytest.raises(TryAgain, match="accepts none"):
+    with peer(offer_find=False) as destination, pytest.raises(Refused, match="does not offer C-FIND"):
         find([WANTED], destination, CALLER)

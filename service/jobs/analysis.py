@@ -1,0 +1,140 @@
+"""One study from files to objects, without engine and network: what the service's child process and `analyse DIR` both do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from service import __version__
+from service.codes import PRODUCT
+from service.dicom.drawings import read_drawings
+from service.dicom.read import read_instances, read_planes
+from service.errors import Unusable
+from service.jobs.messages import MadeFile
+from service.pipeline import AnalysisOptions, ReadStudy, analyse
+from service.report.compose import Made, compose
+from service.report.record import to_record
+from service.report.result import Result, Software
+from service.study.assemble import assemble
+from service.study.model import Phase, Role, RoleGuess, Study
+from service.study.roles import assign_roles
+from service.volumes.build import PixelPlane
+
+Progress = Callable[[str, int], None]
+UNUSED = frozenset({Role.LOCALIZER, Role.OTHER, Role.UNKNOWN})
+HASH_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """A record with its objects, or the code and sentence why the study cannot be analysed."""
+
+    record: dict[str, Any] | None = None
+    made: tuple[Made, ...] = ()
+    code: str = ""
+    sentence: str = ""
+
+
+def analyse_files(
+    paths: Sequence[Path],
+    options: AnalysisOptions,
+    created_at: datetime,
+    *,
+    content_version: str,
+    predecessors: tuple[str, ...] = (),
+    progress: Progress = lambda _stage, _percent: None,
+) -> Outcome:
+    """Analyse one study's files; a study that cannot be analysed is an outcome with its sentence, not an exception.
+
+    `progress` hears a stage and percents from 0 to 100.
+    """
+    try:
+        read = read_study(paths, options, created_at, content_version=content_version, predecessors=predecessors)
+        progress("read", 20)
+        result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10))
+        progress("report", 92)
+        return Outcome(to_record(result), compose(result, source_headers(result)))
+    except Unusable as fault:
+        return Outcome(code=fault.code, sentence=fault.sentence)
+
+
+def read_study(
+    paths: Sequence[Path],
+    options: AnalysisOptions,
+    created_at: datetime,
+    *,
+    content_version: str,
+    predecessors: tuple[str, ...] = (),
+) -> ReadStudy:
+    """Headers, roles, pixels of the phases that have a use, and drawings.
+
+    Raises:
+        Unusable: No file of it can be read.
+    """
+    instances, unreadable = read_instances(paths)
+    if not instances:
+        raise Unusable("study.unreadable", unreadable[0].reason if unreadable else "The study holds no instance.")
+    study = assemble(instances)
+    roles = assign_roles(study)
+    return ReadStudy(
+        study=study,
+        roles=roles,
+        planes=_planes(study, roles),
+        drawings=read_drawings(study.drawings, Path),
+        content_version=content_version,
+        created_at=created_at,
+        predecessors=predecessors,
+        software=software(options),
+    )
+
+
+def software(options: AnalysisOptions) -> Software:
+    """Who measures; the hash covers every option that can change a number."""
+    text = json.dumps(asdict(options), sort_keys=True, default=str)
+    return Software(PRODUCT, __version__, hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS])
+
+
+def content_version_of(paths: Iterable[Path]) -> str:
+    """The name of this content, made like the store's: from the UIDs and hashes of all instances."""
+    pairs = sorted(
+        (str(_header(path).get("SOPInstanceUID", "")), hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths
+    )
+    return hashlib.sha256(repr(pairs).encode()).hexdigest()[:HASH_DIGITS]
+
+
+def source_headers(result: Result) -> tuple[Dataset, ...]:
+    """The headers of all instances that the result was measured on, in the order of the phases."""
+    planes = (plane for use in result.phases if use.used for plane in use.phase.planes)
+    unique = dict.fromkeys(plane.instance.content for plane in planes)
+    return tuple(_header(Path(content)) for content in unique)
+
+
+def write_made(outcome: Outcome, folder: Path) -> tuple[MadeFile, ...]:
+    """Write the objects into `folder` as DICOM files named by their role."""
+    return tuple(_write(made, folder, number) for number, made in enumerate(outcome.made, start=1))
+
+
+def _write(made: Made, folder: Path, number: int) -> MadeFile:
+    name = f"{number}-{made.role}.dcm"
+    made.dataset.save_as(folder / name, enforce_file_format=True)
+    return MadeFile(made.role, made.sop_class_uid, made.sop_instance_uid, name)
+
+
+def _planes(study: Study, roles: Mapping[str, RoleGuess]) -> dict[str, tuple[PixelPlane, ...]]:
+    return {phase.key: read_planes(phase, Path) for phase in study.phases if _has_use(phase, roles)}
+
+
+def _has_use(phase: Phase, roles: Mapping[str, RoleGuess]) -> bool:
+    return phase.key in roles and roles[phase.key].role not in UNUSED
+
+
+def _header(path: Path) -> Dataset:
+    return dcmread(path, stop_before_pixels=True)

@@ -1,0 +1,55 @@
+"""The analysis process: `python -m service.jobs.child FOLDER PARENT PIPE`.
+
+FOLDER holds `request.json` and gets the objects and `answer.json`; PARENT is the worker's process id; PIPE is the descriptor
+that progress lines are written to. Native code may crash here and costs one attempt, never the service.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from service.jobs.limits import be_first_to_go, die_with_parent
+
+REQUEST_FILE = "request.json"
+ANSWER_FILE = "answer.json"
+
+
+def main(arguments: list[str]) -> None:
+    """Do what the request says; exit status 0 means that `answer.json` is complete."""
+    folder, parent, pipe = Path(arguments[0]), int(arguments[1]), int(arguments[2])
+    die_with_parent(parent)
+    be_first_to_go()
+    perform(folder, pipe)
+
+
+def perform(folder: Path, pipe: int) -> None:
+    """Read the request, analyse, write objects first and the answer last."""
+    from service.jobs.analysis import analyse_files, write_made
+    from service.jobs.messages import ANSWER, REQUEST, Answer
+
+    request = REQUEST.validate_json((folder / REQUEST_FILE).read_bytes())
+    outcome = analyse_files(
+        request.paths,
+        request.options,
+        request.created_at,
+        content_version=request.content_version,
+        predecessors=request.predecessors,
+        progress=lambda stage, percent: report(pipe, stage, percent),
+    )
+    made = write_made(outcome, folder)
+    answer = Answer(outcome.record, made, outcome.code, outcome.sentence)
+    part = folder / f"{ANSWER_FILE}.part"
+    part.write_bytes(ANSWER.dump_json(answer))
+    part.rename(folder / ANSWER_FILE)
+
+
+def report(pipe: int, stage: str, percent: int) -> None:
+    """One line of progress; short enough to arrive in one piece (PIPE_BUF)."""
+    os.write(pipe, (json.dumps([stage, percent]) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

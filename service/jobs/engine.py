@@ -1,0 +1,174 @@
+"""The durable engine (DBOS): a job that was accepted is finished, whatever dies in between.
+
+Two workflows. `examine` analyses and is limited to as many at once as the machine bears. `deliver` does one round of sending
+and, when something is left, enqueues its next round with a pause: a destination that is down for a week costs no thread and
+holds up neither other destinations nor other studies.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
+
+from service.jobs.delivery import Pauses
+from service.jobs.job import After, Interrupted, Job, Work
+
+ANALYSIS_QUEUE = "analysis"
+DELIVERY_QUEUE = "delivery"
+POLL_S = 0.3
+APPLICATION = "cryomargin"
+# The shape of the workflows below: pending jobs go on after an upgrade of the product as long as this stays the same.
+WORKFLOW_VERSION = "1"
+RETRY_PAUSE_S = 2.0
+UNWIND_S = 10.0
+SQLITE = "sqlite:///"
+FINISHED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+
+Answer = TypeVar("Answer")
+log = structlog.get_logger("jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """`system_url` is the engine's own database; `worker` the fixed name by which unfinished jobs are found again."""
+
+    system_url: str
+    worker: str = "worker-1"
+    parallel: int = 1
+    attempts: int = 3
+    pauses: Pauses = field(default_factory=Pauses)
+
+
+class Engine:
+    """DBOS, started and stopped; a process has one at a time. `stop_now` ends the analyses that `work` has in flight."""
+
+    def __init__(self, options: EngineOptions, work: Work, stop_now: threading.Event) -> None:
+        self._options = options
+        self._work = work
+        self._stop_now = stop_now
+        self._draining = threading.Event()
+        self._busy = 0
+        self._idle = threading.Condition()
+
+    def start(self) -> None:
+        """Open the database and go on with what a crash left."""
+        _use_wal(self._options.system_url)
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_url": self._options.system_url,
+            "application_version": WORKFLOW_VERSION,
+            "executor_id": self._options.worker,
+            "log_level": "ERROR",
+            "enable_otlp": False,
+        }
+        DBOS(config=config)
+        self._register()
+        DBOS.launch()
+        DBOS.register_queue(ANALYSIS_QUEUE, worker_concurrency=self._options.parallel, polling_interval_sec=POLL_S)
+        DBOS.register_queue(DELIVERY_QUEUE, polling_interval_sec=POLL_S)
+
+    def stop(self, drain_s: float) -> None:
+        """Begin no further step; a step in flight may go on for `drain_s`, then its job is left for the next start."""
+        self._draining.set()
+        self._wait_idle(drain_s)
+        self._stop_now.set()
+        self._wait_idle(UNWIND_S)
+        DBOS.destroy(destroy_registry=True)
+
+    def submit(self, job: Job) -> bool:
+        """Enqueue a job, harmless when it is there already; True when it has already ended."""
+        with SetWorkflowID(job.id):
+            handle = DBOS.enqueue_workflow(ANALYSIS_QUEUE, self._examine, *_words(job))
+        return handle.get_status().status in FINISHED
+
+    def _register(self) -> None:
+        """Name the workflows for the engine; plain functions, because it keeps notes on them, which methods do not allow."""
+
+        def examine(study: str, content: str, attempt: int) -> None:
+            self._guarded(Job(study, content, attempt), self._examine_job)
+
+        def deliver(study: str, content: str, attempt: int, number: int) -> None:
+            self._guarded(Job(study, content, attempt), lambda job: self._deliver_job(job, number))
+
+        self._examine = DBOS.workflow(name="examine")(examine)
+        self._deliver = DBOS.workflow(name="deliver")(deliver)
+
+    def _guarded(self, job: Job, run: Callable[[Job], None]) -> None:
+        """The outer door: something nobody foresaw ends the job visibly, and a person can replay it."""
+        try:
+            run(job)
+        except Exception as fault:
+            log.exception("job_broken", job=job.id)
+            self._work.give_up(job, f"An unexpected fault ended the job ({type(fault).__name__}); the log has the details.")
+            raise
+
+    def _examine_job(self, job: Job) -> None:
+        if self._analysed(job) and self._step("plan", lambda: self._work.plan(job)):
+            self._enqueue_round(job, 1, 0.0)
+
+    def _analysed(self, job: Job) -> bool:
+        for left in reversed(range(self._options.attempts)):
+            after = self._step("analyse", partial(self._work.analyse, job, left))
+            if after != After.AGAIN:
+                return after == After.DELIVER  # equal, not identical: a recorded answer comes back from the database
+            DBOS.sleep(RETRY_PAUSE_S)
+        return False
+
+    def _deliver_job(self, job: Job, number: int) -> None:
+        if not self._step("deliver", lambda: self._work.deliver(job)):
+            self._enqueue_round(job, number + 1, self._options.pauses.before(number))
+
+    def _enqueue_round(self, job: Job, number: int, pause_s: float) -> None:
+        with SetWorkflowID(f"{job.id}/deliver/{number}"), SetEnqueueOptions(delay_seconds=pause_s or None):
+            DBOS.enqueue_workflow(DELIVERY_QUEUE, self._deliver, *_words(job), number)
+
+    def _step(self, name: str, work: Callable[[], Answer]) -> Answer:
+        """Do `work` once: after a crash its recorded answer is used."""
+        with self._counted():
+            return DBOS.run_step({"name": name}, work)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._idle:
+            if self._draining.is_set():
+                raise Interrupted
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def _wait_idle(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        with self._idle:
+            while self._busy and (left := deadline - time.monotonic()) > 0:
+                self._idle.wait(left)
+
+
+def _words(job: Job) -> tuple[str, str, int]:
+    return job.study_instance_uid, job.content_version, job.attempt
+
+
+def _use_wal(url: str) -> None:
+    """Switch a SQLite file to write-ahead logging before the engine opens it (three times faster; it stays switched)."""
+    if not url.startswith(SQLITE):
+        return
+    path = Path(url.removeprefix(SQLITE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()

@@ -1,0 +1,56 @@
+"""A job: one attempt to analyse one version of a study's content, and the steps that it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`attempt` counts from 1 and rises with every replay that a person asks for."""
+
+    study_instance_uid: str
+    content_version: str
+    attempt: int = 1
+
+    @property
+    def id(self) -> str:
+        """The same job has the same id for ever: that is what makes submitting it twice harmless.
+
+        >>> Job("1.2.3", "abc", 2).id
+        '1.2.3/abc/2'
+        """
+        return f"{self.study_instance_uid}/{self.content_version}/{self.attempt}"
+
+
+class Interrupted(BaseException):
+    """The service stops: the job is left as it is and goes on at the next start.
+
+    Not an `Exception`, so that nothing on the way takes it for a failure of the job.
+    """
+
+
+class After(StrEnum):
+    """What an analysis leaves to do."""
+
+    DELIVER = "deliver"
+    NOTHING = "nothing"
+    AGAIN = "again"
+
+
+class Work(Protocol):
+    """The steps of a job, as the engine sees them. Each may be repeated after a crash."""
+
+    def analyse(self, job: Job, tries_left: int) -> After:
+        """Analyse and keep the result."""
+
+    def plan(self, job: Job) -> bool:
+        """Fill the outbox; False when there is nothing to send any more."""
+
+    def deliver(self, job: Job) -> bool:
+        """One round of sending; True when nothing is left to do."""
+
+    def give_up(self, job: Job, sentence: str) -> None:
+        """Show the job as failed."""

@@ -1,0 +1,48 @@
+"""What keeps an analysis process from harming the machine or outliving its worker (Linux; elsewhere only the time limit)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_FIRST_TO_GO = "1000"  # proc(5): when memory runs out, the kernel ends this process and not the listener
+
+
+def die_with_parent(parent: int) -> None:
+    """Make the kernel end this process when the thread that started it is gone (prctl(2)).
+
+    Leaves at once when `parent` (its process id) died before this call.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit("the worker is gone")
+
+
+def be_first_to_go() -> None:
+    """Offer this process to the out-of-memory killer first, and leave no core file with patient data."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    adjust = Path("/proc/self/oom_score_adj")
+    if adjust.exists():
+        adjust.write_text(_FIRST_TO_GO, encoding="ascii")
+
+
+def resident_mb(pid: int) -> int:
+    """Memory that a process holds now, MB; 0 when it is gone or cannot be asked.
+
+    >>> import os
+    >>> resident_mb(os.getpid()) > 1
+    True
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    lines = (line.split() for line in status.splitlines() if line.startswith("VmRSS:"))
+    return next((int(words[1]) // 1024 for words in lines), 0)

@@ -1,0 +1,47 @@
+"""What the worker and the analysis process say to each other, as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from service.pipeline import AnalysisOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Analyse these files. `created_at` stands in the objects, so it comes from the job and not from a clock."""
+
+    paths: tuple[Path, ...]
+    content_version: str
+    created_at: datetime
+    predecessors: tuple[str, ...] = ()
+    options: AnalysisOptions = field(default_factory=AnalysisOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFile:
+    """An object that was made; `name` is its file in the folder of the answer."""
+
+    role: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it: a record with its objects, or the code and sentence why the study cannot be analysed."""
+
+    record: dict[str, Any] | None = None
+    made: tuple[MadeFile, ...] = ()
+    code: str = ""
+    sentence: str = ""
+
+
+REQUEST = TypeAdapter(Request)
+ANSWER = TypeAdapter(Answer)

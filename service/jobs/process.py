@@ -1,0 +1,164 @@
+"""Run one analysis in a process of its own, within limits, and say how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.jobs.child import ANSWER_FILE, REQUEST_FILE
+from service.jobs.job import Interrupted
+from service.jobs.limits import resident_mb
+from service.jobs.messages import ANSWER, REQUEST, Answer, Request
+
+LOOK_S = 0.05  # how often memory, time and the wish to stop are looked at
+LOG_FILE = "log.txt"
+LOG_TAIL = 300
+
+Progress = Callable[[str, int], None]
+Command = Callable[[Path, int, int], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one analysis may use: resident memory (MB) and time (s)."""
+
+    memory_mb: int = 2048
+    timeout_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an analysis process ended: with an answer, or with the fault that ended it (one sentence).
+
+    `peak_mb` is the most memory that was seen, `seconds` the time it took.
+    """
+
+    answer: Answer | None
+    fault: str
+    peak_mb: int
+    seconds: float
+
+
+def python_child(folder: Path, parent: int, pipe: int) -> list[str]:
+    """The command line of the real analysis process."""
+    return [sys.executable, "-m", "service.jobs.child", str(folder), str(parent), str(pipe)]
+
+
+@contextmanager
+def work_folder(parent: Path) -> Iterator[Path]:
+    """A fresh folder for one analysis, gone afterwards."""
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix="analysis-") as folder:
+        yield Path(folder)
+
+
+def run_analysis(
+    request: Request,
+    folder: Path,
+    limits: Limits,
+    progress: Progress,
+    stop: threading.Event,
+    command: Command = python_child,
+) -> Ended:
+    """Analyse in a child process; the objects it made lie in `folder`.
+
+    Raises:
+        Interrupted: `stop` was set; the child is gone.
+    """
+    (folder / REQUEST_FILE).write_bytes(REQUEST.dump_json(request))
+    reading, writing = os.pipe()
+    with (folder / LOG_FILE).open("wb") as log:
+        child = _spawn(command(folder, os.getpid(), writing), writing, log.fileno())
+        try:
+            fault, peak, seconds = _watch(child, _Lines(reading, progress), limits, stop)
+        finally:
+            child.kill()
+            child.wait()
+            os.close(reading)
+    return Ended(None if fault else _answer(folder), fault or _missing(child.returncode, folder), peak, seconds)
+
+
+def _spawn(command: list[str], pipe: int, log: int) -> subprocess.Popen[bytes]:
+    """Start the child in a session of its own, so that Ctrl-C at a terminal reaches the service alone, which then drains."""
+    try:
+        return subprocess.Popen(  # noqa: S603 our own interpreter
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(pipe,), start_new_session=True
+        )
+    finally:
+        os.close(pipe)
+
+
+class _Lines:
+    """Progress lines from a pipe."""
+
+    def __init__(self, descriptor: int, progress: Progress) -> None:
+        self._descriptor = descriptor
+        self._progress = progress
+        self._rest = b""
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(descriptor, selectors.EVENT_READ)
+
+    def pump(self, wait_s: float) -> bool:
+        """Pass on what came within `wait_s`; False once the other end is closed."""
+        if not self._selector.select(wait_s):
+            return True
+        read = os.read(self._descriptor, 65536)
+        *lines, self._rest = (self._rest + read).split(b"\n")
+        for line in lines:
+            stage, percent = json.loads(line)
+            self._progress(str(stage), int(percent))
+        return bool(read)
+
+    def close(self) -> None:
+        self._selector.close()
+
+
+def _watch(child: subprocess.Popen[bytes], lines: _Lines, limits: Limits, stop: threading.Event) -> tuple[str, int, float]:
+    """Until the child ends or must end: fault ("" when it ended by itself), peak memory in MB, seconds."""
+    started, peak, talking = time.monotonic(), 0, True
+    try:
+        while child.poll() is None:
+            if stop.is_set():
+                raise Interrupted
+            if talking:
+                talking = lines.pump(LOOK_S)
+            else:
+                time.sleep(LOOK_S)
+            peak = max(peak, resident_mb(child.pid))
+            seconds = time.monotonic() - started
+            if peak > limits.memory_mb:
+                return f"The analysis needed more than {limits.memory_mb} MB of memory.", peak, seconds
+            if seconds > limits.timeout_s:
+                return f"The analysis took longer than {limits.timeout_s:g} s.", peak, seconds
+        while talking and lines.pump(0):
+            pass
+    finally:
+        lines.close()
+    return "", peak, time.monotonic() - started
+
+
+def _answer(folder: Path) -> Answer | None:
+    path = folder / ANSWER_FILE
+    return ANSWER.validate_json(path.read_bytes()) if path.exists() else None
+
+
+def _missing(status: int, folder: Path) -> str:
+    """Why there is no answer, "" when there is one."""
+    if (folder / ANSWER_FILE).exists():
+        return ""
+    if status < 0:
+        return f"The analysis was ended by signal {signal.Signals(-status).name}."
+    text = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace").strip()
+    last = text.splitlines()[-1][-LOG_TAIL:] if text else "no message"
+    return f"The analysis failed (exit status {status}): {last}"

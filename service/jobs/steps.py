@@ -1,0 +1,120 @@
+"""The steps of a job. Each may be repeated after a crash: it looks at what is there and ends with the same rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.jobs.delivery import Courier
+from service.jobs.job import After, Job
+from service.jobs.messages import Answer, MadeFile, Request
+from service.jobs.process import Ended, Limits, Progress, run_analysis, work_folder
+from service.pipeline import AnalysisOptions
+from service.store.files import Files
+from service.store.index import Index
+from service.store.records import MadeObject, State
+
+Run = Callable[[Request, Path, Limits, Progress, threading.Event], Ended]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps and what they work with. `stop` is set when the service must end now."""
+
+    index: Index
+    files: Files
+    courier: Courier
+    options: AnalysisOptions
+    limits: Limits
+    folder: Path
+    stop: threading.Event
+    run: Run = run_analysis
+
+    def analyse(self, job: Job, tries_left: int) -> After:
+        """Analyse in a child process and keep the result, or say why there is none.
+
+        Raises:
+            Interrupted: The service stops; the step is repeated at the next start.
+        """
+        if not self._state(job, State.ANALYSING, "The images are being analysed."):
+            return After.NOTHING
+        with work_folder(self.folder) as folder:
+            ended = self.run(self._request(job), folder, self.limits, self._progress(job), self.stop)
+            if ended.answer is None:
+                return self._failed(job, ended, tries_left)
+            if ended.answer.record is None:
+                self._state(job, State.NOTHING_TO_DO, ended.answer.sentence)
+                self._event(job, "unusable", f"{ended.answer.sentence} [{ended.answer.code}]")
+                return After.NOTHING
+            self._save(job, ended.answer, folder)
+        self._event(job, "analysed", f"{len(ended.answer.made)} objects in {ended.seconds:.1f} s, at most {ended.peak_mb} MB.")
+        return After.DELIVER
+
+    def plan(self, job: Job) -> bool:
+        """Fill the outbox; False when a newer version of the study took over."""
+        if not self._state(job, State.DELIVERING, "The results are being sent."):
+            return False
+        self.courier.plan(job)
+        return True
+
+    def deliver(self, job: Job) -> bool:
+        """One round of sending; True when nothing is left to do."""
+        if not self._state(job, State.DELIVERING, "The results are being sent."):
+            return True
+        again = self.courier.round(job)
+        if again:
+            self._state(job, State.DELIVERING, f"The results are ready and wait: {again}")
+            return False
+        refused = self.courier.refused(job)
+        state = State.FAILED if refused else State.DONE
+        self._state(job, state, refused or self._done())
+        self._event(job, state.value, refused or self._done())
+        return True
+
+    def give_up(self, job: Job, sentence: str) -> None:
+        """Show the job as failed."""
+        self._state(job, State.FAILED, sentence)
+        self._event(job, "failed", sentence)
+
+    def _request(self, job: Job) -> Request:
+        study, content = job.study_instance_uid, job.content_version
+        version = self.index.version(study, content)
+        used = (instance for instance in self.index.instances(study) if instance.used)
+        paths = tuple(self.files.path(instance.key) for instance in used)
+        return Request(paths, content, version.closed_at, tuple(self.index.predecessors(study, content)), self.options)
+
+    def _progress(self, job: Job) -> Progress:
+        def pass_on(stage: str, percent: int) -> None:
+            self.index.set_progress(job.study_instance_uid, job.content_version, stage, percent)
+
+        return pass_on
+
+    def _failed(self, job: Job, ended: Ended, tries_left: int) -> After:
+        self._event(job, "attempt_failed", ended.fault)
+        if tries_left > 0:
+            return After.AGAIN
+        self.give_up(job, ended.fault)
+        return After.NOTHING
+
+    def _save(self, job: Job, answer: Answer, folder: Path) -> None:
+        """Objects first, durable, then the rows that name them; a repeat replaces both."""
+        made = [_keep(self.files, one, folder) for one in answer.made]
+        version = self.index.version(job.study_instance_uid, job.content_version)
+        self.index.save_result(job.study_instance_uid, job.content_version, answer.record or {}, made, version.closed_at)
+
+    def _done(self) -> str:
+        names = ", ".join(destination.name for destination in self.courier.destinations)
+        return f"The results are at: {names}." if names else "The results are ready; no destination is configured."
+
+    def _state(self, job: Job, state: State, sentence: str) -> bool:
+        return self.index.set_state(job.study_instance_uid, job.content_version, state, sentence)
+
+    def _event(self, job: Job, word: str, sentence: str) -> None:
+        self.index.event(job.study_instance_uid, word, sentence, self.courier.clock())
+
+
+def _keep(files: Files, made: MadeFile, folder: Path) -> MadeObject:
+    kept = files.write_object((folder / made.name).read_bytes())
+    return MadeObject(made.role, made.sop_class_uid, made.sop_instance_uid, kept.key, kept.size)

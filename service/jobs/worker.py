@@ -1,0 +1,99 @@
+"""The loop that notices what is to be done: studies that have arrived, and jobs that wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from service.jobs.job import Job
+from service.store.index import Index
+from service.store.records import State, Version
+from service.study.complete import Complete, CompletionRule, is_complete
+
+Clock = Callable[[], datetime]
+LOOK_S = 0.5
+
+log = structlog.get_logger("worker")
+
+
+class Submit(Protocol):
+    """Enqueue a job; True when it has already ended."""
+
+    def __call__(self, job: Job, /) -> bool:
+        """Submit `job`; doing it again is harmless."""
+
+
+class Worker:
+    """One thread that looks at the index again and again; every look can be repeated without harm.
+
+    Listener, page and worker only share the index: a job is waiting because its row says so. So it does not matter which
+    process closed a version or asked for a replay, nor whether the service died in between.
+    """
+
+    def __init__(self, index: Index, submit: Submit, rule: CompletionRule, clock: Clock) -> None:
+        self._index = index
+        self._submit = submit
+        self._rule = rule
+        self._clock = clock
+        self._submitted: set[str] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it looks."""
+        return self._thread.is_alive()
+
+    def look(self) -> None:
+        """Close the versions of the studies that have arrived and submit the jobs that wait."""
+        self._complete()
+        self._submit_waiting()
+
+    def _run(self) -> None:
+        while not self._stop.wait(LOOK_S):
+            try:
+                self.look()
+            except Exception:  # the outer door of the worker: a full disk or a lost database must not end the loop
+                log.exception("look_failed")
+
+    def _complete(self) -> None:
+        now = self._clock()
+        for activity in self._index.activities():
+            verdict = is_complete(activity, now, self._rule)
+            if isinstance(verdict, Complete):
+                version = self._index.close_version(activity.study_instance_uid, now)
+                self._index.event(activity.study_instance_uid, "complete", verdict.sentence, now)
+                log.info("study_complete", study=activity.study_instance_uid, job=version.job_id)
+
+    def _submit_waiting(self) -> None:
+        waiting = self._index.waiting_jobs()
+        for version in waiting:
+            if version.job_id not in self._submitted:
+                self._submit_one(version)
+        self._submitted &= {version.job_id for version in waiting}
+
+    def _submit_one(self, version: Version) -> None:
+        """Submit; a job that has ended although its version still waits lost its last words, and gets a new attempt."""
+        job = Job(version.study_instance_uid, version.content_version, version.attempt)
+        ended = self._submit(job)
+        if ended and version.state is not State.DELIVERING:
+            sentence = "The job ended without an answer; replay the study."
+            self._index.set_state(job.study_instance_uid, job.content_version, State.FAILED, sentence)
+            log.error("job_lost", job=job.id)
+            return
+        self._submitted.add(job.id)
+        log.info("job_submitted", job=job.id)

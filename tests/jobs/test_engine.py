@@ -1,0 +1,148 @@
+"""The engine with steps that only take notes: what is done once, what is repeated, what survives."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.jobs.delivery import Pauses
+from service.jobs.engine import Engine, EngineOptions
+from service.jobs.job import After, Interrupted, Job
+
+JOB = Job("1.2.3", "abc", 1)
+pytestmark = pytest.mark.timeout(60)
+
+
+class Notes:
+    """Steps that note their calls and answer from a script."""
+
+    def __init__(self, *, analyses: list[After | Exception] | None = None, rounds: int = 1) -> None:
+        self.calls: list[str] = []
+        self.analyses = analyses or [After.DELIVER]
+        self.rounds = rounds
+        self.delivered = threading.Event()
+        self.gave_up = ""
+        self.stop = threading.Event()
+
+    def analyse(self, job: Job, tries_left: int) -> After:
+        self.calls.append(f"analyse {job.id} {tries_left}")
+        answer = self.analyses.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def plan(self, job: Job) -> bool:
+        self.calls.append(f"plan {job.id}")
+        return True
+
+    def deliver(self, job: Job) -> bool:
+        self.rounds -= 1
+        self.calls.append(f"deliver {job.id}")
+        if self.rounds <= 0:
+            self.delivered.set()
+        return self.rounds <= 0
+
+    def give_up(self, job: Job, sentence: str) -> None:
+        self.gave_up = f"{job.id}: {sentence}"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+    """Start an engine on the same database each time; the last one is stopped at the end."""
+    started: list[Engine] = []
+
+    def begin(work: Notes) -> Engine:
+        url = f"sqlite:///{tmp_path / 'engine.sqlite'}"
+        engine = Engine(EngineOptions(url, attempts=3, pauses=Pauses(0.5, 1.0)), work, work.stop)
+        engine.start()
+        started.append(engine)
+        return engine
+
+    yield begin
+    started[-1].stop(0.0)
+
+
+def test_a_job_is_analysed_planned_and_delivered_once(start: Callable[..., Engine]) -> None:
+    work = Notes()
+    engine = start(work)
+    engine.submit(JOB)
+    assert work.delivered.wait(15)
+    engine.submit(JOB)
+    time.sleep(1.0)
+    assert work.calls == ["analyse 1.2.3/abc/1 2", "plan 1.2.3/abc/1", "deliver 1.2.3/abc/1"]
+
+
+def test_a_job_that_has_ended_says_so_when_submitted_again(start: Callable[..., Engine]) -> None:
+    work = Notes(analyses=[After.NOTHING])
+    engine = start(work)
+    assert not engine.submit(JOB)
+    wait_for(lambda: engine.submit(JOB))
+    assert work.calls == ["analyse 1.2.3/abc/1 2"]
+
+
+def test_a_failed_analysis_is_tried_again_and_told_how_often_it_may_be(start: Callable[..., Engine]) -> None:
+    work = Notes(analyses=[After.AGAIN, After.DELIVER])
+    start(work).submit(JOB)
+    assert work.delivered.wait(15)
+    assert work.calls[:2] == ["analyse 1.2.3/abc/1 2", "analyse 1.2.3/abc/1 1"]
+
+
+def test_sending_is_repeated_with_pauses_until_nothing_is_left(start: Callable[..., Engine]) -> None:
+    work = Notes(rounds=3)
+    start(work).submit(JOB)
+    assert work.delivered.wait(20)
+    assert [call.split()[0] for call in work.calls] == ["analyse", "plan", "deliver", "deliver", "deliver"]
+
+
+def test_what_nobody_foresaw_ends_the_job_visibly(start: Callable[..., Engine]) -> None:
+    work = Notes(analyses=[RuntimeError("surprise")])
+    start(work).submit(JOB)
+    wait_for(lambda: bool(work.gave_up))
+    assert work.gave_up == "1.2.3/abc/1: An unexpected fault ended the job (RuntimeError); the log has the details."
+
+
+class Endless(Notes):
+    """An analysis that goes on until the service stops."""
+
+    def analyse(self, job: Job, tries_left: int) -> After:
+        self.calls.append(f"analyse {job.id} {tries_left}")
+        self.stop.wait()
+        raise Interrupted
+
+
+def test_a_job_in_flight_at_the_stop_goes_on_at_the_next_start(start: Callable[..., Engine]) -> None:
+    endless = Endless()
+    engine = start(endless)
+    engine.submit(JOB)
+    wait_for(lambda: bool(endless.calls))
+    engine.stop(0.2)
+    assert endless.gave_up == ""
+
+    work = Notes()
+    start(work)
+    assert work.delivered.wait(15)
+    assert work.calls[0] == "analyse 1.2.3/abc/1 2"
+
+
+def test_a_pause_before_the_next_round_does_not_hold_up_the_stop(start: Callable[..., Engine]) -> None:
+    work = Notes(rounds=2)
+    engine = start(work)
+    engine.submit(JOB)
+    wait_for(lambda: work.calls[-1:] == ["deliver 1.2.3/abc/1"])
+    engine.stop(5.0)
+
+    rest = Notes()
+    start(rest)
+    assert rest.delivered.wait(15)
+    assert rest.calls == ["deliver 1.2.3/abc/1"]
