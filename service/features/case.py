@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from service.regions.margin_surface import MarginSurface, Visibility
 from service.regions.region import Region
 from service.study.model import Role
 from service.volumes.volume import Volume
@@ -15,7 +16,8 @@ class Case:
     """One tumor to measure.
 
     `phases` are registered to the reference phase; `residuals` (mm) say how well. `phase_keys` names the DICOM phase behind
-    each role. A region is None when nobody drew it and no method found it; `missing` then says why.
+    each role. A region is None when nobody drew it and no method found it; `missing` then says why, by kind of region.
+    `surface` and `visibility` are None, with a reason under "margin" in `missing`, when no margin can be defined.
     """
 
     label: str
@@ -28,3 +30,17 @@ class Case:
     vessels: Region | None
     phase_keys: Mapping[Role, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    surface: MarginSurface | None = None
+    visibility: Visibility | None = None
+
+    @property
+    def contours(self) -> str:
+        """Where the contours of tumor and zone came from, for the report."""
+        named = (("tumor", self.tumor), ("zone", self.zone), ("liver", self.liver))
+        return "; ".join(f"{name}: {region.method}" for name, region in named if region is not None)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all phases used, the reference first."""
+        roles = sorted(self.phase_keys, key=lambda role: role is not self.reference)
+        return tuple(self.phase_keys[role] for role in roles)

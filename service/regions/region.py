@@ -25,6 +25,7 @@ class Region:
 
     `method` says where the contour came from, for the report: "drawn: SEG 1.2.3 segment 2 'Tumor'" or "classical 1".
     `binary` is True when only whole voxels were known, so that the surface must be smoothed before it is trusted.
+    `edge_sd` is the standard deviation (mm) of the surface's position that the method itself states.
     """
 
     kind: Kind
@@ -32,6 +33,7 @@ class Region:
     method: str
     binary: bool = False
     label: str = ""
+    edge_sd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

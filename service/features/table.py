@@ -1,0 +1,33 @@
+"""FEATURES: every measurement in the order of the report. A new feature is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.features import assessable, enhancement, margin, size, vessel
+from service.features.case import Case
+from service.features.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One measurement; `names` are those of the findings it gives, always all of them, measured or with a reason."""
+
+    title: str
+    names: tuple[str, ...]
+    measure: Callable[[Case], tuple[Finding, ...]]
+
+
+FEATURES = (
+    Feature("Minimum ablation margin", tuple(name for name, _, _ in margin.NAMES), margin.measure),
+    Feature("Assessable fraction", (assessable.NAME,), assessable.measure),
+    Feature("Bridging vessel", (vessel.NAME, vessel.GAP_NAME), vessel.measure),
+    Feature("Tumor enhancement", tuple(name for _, name, _ in enhancement.PHASES), enhancement.measure),
+    Feature("Size", ("tumor_volume", "ablation_zone_volume", "tumor_coverage"), size.measure),
+)
+
+
+def measure(case: Case) -> tuple[Finding, ...]:
+    """All findings of one tumor, in report order."""
+    return tuple(finding for feature in FEATURES for finding in feature.measure(case))

@@ -1,0 +1,245 @@
+"""The tumor surface with its distance to untreated liver at every point, and how well each point can be seen.
+
+One geometry for all margin findings. Untreated liver is liver minus ablation zone: where the zone reaches the capsule there is
+none, so the capsule costs nothing. Distances are between surfaces, never between voxel centres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from service.errors import Unusable
+from service.regions.region import Region
+from service.volumes.refine import refine, refine_binary
+from service.volumes.surface import Mesh, isosurface, nearest_points, sample
+from service.volumes.volume import Matrix, Volume
+
+BORDER = 4  # voxels kept around tumor and zone, so that their surfaces are closed
+LEVELS = (0.35, 0.65)  # of the tumor and of untreated liver: a reader's hesitation about the edge
+VOXEL_SHARE = 0.06  # of the largest spacing: SD of the minimum on phantoms with perfect fractions
+VOXEL_SHARE_BINARY = 0.13  # the same from whole voxels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarginSurface:
+    """The tumor surface as n points with what belongs to each.
+
+    `points`, `nearest` (n, 3): LPS mm, on the tumor and the nearest of untreated liver. `areas` (n,) mm2. `margin` (n,) mm,
+    negative where tumor lies in untreated liver. `spread` mm: standard deviation of the minimum that contour edge and voxel
+    size cause. `capsule_modelled`: False without a liver mask, when everything outside the zone counts as untreated.
+    `closed`: False when tumor or zone touch the border of the volume. `lowest` mm: the minimum if liver that the
+    mask may have left out counts as untreated; infinite when there is no sign of such liver.
+    """
+
+    points: Matrix
+    areas: Matrix
+    margin: Matrix
+    nearest: Matrix
+    spread: float
+    capsule_modelled: bool
+    closed: bool
+    lowest: float = np.inf
+
+    @property
+    def minimum(self) -> float:
+        """The smallest margin, mm."""
+        return float(self.margin.min())
+
+    @property
+    def place(self) -> tuple[float, float, float]:
+        """The point of the tumor surface where the margin is smallest, LPS mm."""
+        x, y, z = self.points[int(np.argmin(self.margin))]
+        return float(x), float(y), float(z)
+
+
+def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: Volume | None = None) -> MarginSurface:
+    """The margin at every point of the surface of `tumor`; all regions lie on one grid.
+
+    `left_out` (0-1) marks tissue that may be liver although the mask of `liver` does not hold it.
+
+    Raises:
+        Unusable: `margin.tumor_too_small` when fewer than a few voxels are tumor; `margin.no_untreated_liver` when nothing
+            outside the zone is liver, so that no distance exists.
+    """
+    low, high = _around(tumor, zone)
+    fields = {
+        name: _field(region, low, high) for name, region in (("tumor", tumor), ("zone", zone), ("liver", liver)) if region
+    }
+    untreated = _untreated(fields["zone"], fields.get("liver"))
+    mesh = isosurface(fields["tumor"])
+    if mesh.empty:
+        raise Unusable("margin.tumor_too_small", "The tumor is smaller than one voxel: its surface cannot be found.")
+    margin, nearest = _distances(mesh, untreated)
+    lowest = np.inf
+    if left_out is not None:
+        lowest = float(_distances(mesh, _with_left_out(untreated, left_out, low, high))[0].min())
+    return MarginSurface(
+        points=mesh.vertices,
+        areas=mesh.vertex_areas(),
+        margin=margin,
+        nearest=nearest,
+        spread=_spread(fields["tumor"], untreated, tumor, zone),
+        capsule_modelled=liver is not None,
+        closed=_closed(tumor.mask.values) and _closed(zone.mask.values),
+        lowest=lowest,
+    )
+
+
+def _around(tumor: Region, zone: Region) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """The box (low, high) of voxel indices that holds tumor and zone with a border."""
+    both = np.maximum(tumor.mask.values, zone.mask.values) > 0
+    spans = [np.flatnonzero(both.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    if not spans[0].size:
+        raise Unusable("margin.tumor_too_small", "Tumor and ablation zone are empty on the grid of the exam.")
+    k, j, i = ((int(span[0]) - BORDER, int(span[-1]) + 1 + BORDER) for span in spans)
+    return (k[0], j[0], i[0]), (k[1], j[1], i[1])
+
+
+def _field(region: Region, low: tuple[int, int, int], high: tuple[int, int, int]) -> Volume:
+    crop = region.mask.crop(low, high)
+    return refine_binary(crop) if region.binary else refine(crop)
+
+
+def _untreated(zone: Volume, liver: Volume | None) -> Volume:
+    """The level field of liver minus zone; its surface is where either of the two ends."""
+    outside = 1.0 - zone.values
+    return zone.with_values(outside if liver is None else np.minimum(outside, liver.values))
+
+
+def _with_left_out(untreated: Volume, left_out: Volume, low: tuple[int, int, int], high: tuple[int, int, int]) -> Volume:
+    return untreated.with_values(np.maximum(untreated.values, refine(left_out.crop(low, high)).values))
+
+
+def _distances(mesh: Mesh, untreated: Volume, level: float = 0.5) -> tuple[Matrix, Matrix]:
+    """Signed distance (n,) and nearest point (n, 3) of untreated liver for each vertex of the tumor."""
+    border = isosurface(untreated, level)
+    if border.empty:
+        raise Unusable(
+            "margin.no_untreated_liver",
+            "No untreated liver lies around the ablation zone: check the contours of liver and zone.",
+        )
+    nearest = nearest_points(mesh.vertices, border)
+    distance = np.linalg.norm(nearest - mesh.vertices, axis=1)
+    return np.where(sample(untreated, mesh.vertices) > level, -distance, distance), nearest
+
+
+def _spread(tumor: Volume, untreated: Volume, drawn: Region, zone: Region) -> float:
+    """SD (mm) of the minimum over the levels at which the two surfaces can be drawn, and over the voxel grid."""
+    minima = [
+        float(_distances(mesh, untreated, 1.0 - level)[0].min())
+        for level in LEVELS
+        if not (mesh := isosurface(tumor, level)).empty and not isosurface(untreated, 1.0 - level).empty
+    ]
+    edge = abs(minima[0] - minima[1]) / 4.0 if len(minima) == len(LEVELS) else drawn.mask.spacing[0]
+    share = VOXEL_SHARE_BINARY if drawn.binary or zone.binary else VOXEL_SHARE
+    parts = (edge, share * max(drawn.mask.spacing), drawn.edge_sd, zone.edge_sd)
+    return float(np.linalg.norm(parts))
+
+
+def _closed(mask: NDArray[np.float32]) -> bool:
+    """Whether the region stays away from the border of the grid."""
+    inner = np.zeros(mask.shape, dtype=bool)
+    inner[1:-1, 1:-1, 1:-1] = True
+    return not bool((mask[~inner] > 0.5).any())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visibility:
+    """What can be judged: `assessable` (n,) for the points of a surface, `reasons` the share (0-1) of area lost to each."""
+
+    assessable: NDArray[np.bool_]
+    reasons: Mapping[str, float]
+
+
+LOWEST_CNR = 2.0  # below it an edge is a guess, quality gate Q5
+INWARD, OUTWARD = 2.0, 3.0  # mm from the edge to where a tissue is judged
+VOID = 0.1  # of the liver's signal: less is no tissue
+TOUCHING = 0.5  # mm
+SMOOTHING = 0.7  # voxels; a patch, not a voxel, is judged
+
+
+def visibility(surface: MarginSurface, tumor: Region, zone: Region, phases: Mapping[str, Volume]) -> Visibility:
+    """Which points of the tumor surface have an edge that can be seen on both sides of the margin.
+
+    A point is assessable when, in at least one phase, tumor and ablated tissue differ by a contrast-to-noise ratio of 2, and
+    in at least one phase ablated tissue and untreated liver do, at its nearest place; and when neither lies at the border of
+    the volume or in a signal void. `phases` are on the grid of the regions.
+    """
+    inner, outer = np.zeros(len(surface.points)), np.zeros(len(surface.points))
+    seen = np.zeros(len(surface.points), dtype=bool)
+    for volume in phases.values():
+        tissue = _Tissue.of(volume, tumor, zone)
+        if tissue is None:
+            continue
+        at_tumor, at_liver = _probe(surface, tissue.smooth)
+        inner = np.fmax(inner, np.abs(at_tumor - tissue.ablated) / tissue.noise)
+        outer = np.fmax(outer, np.abs(at_liver - tissue.ablated) / tissue.noise)
+        seen |= (at_liver > VOID * tissue.liver) & np.isfinite(at_tumor)
+    lost = {
+        "tumor_contrast": inner < LOWEST_CNR,
+        "zone_contrast": outer < LOWEST_CNR,
+        "no_signal": ~seen,
+        "field_of_view": _at_border(surface, tumor.mask),
+    }
+    total = float(surface.areas.sum())
+    share = {reason: float(surface.areas[points].sum()) / total for reason, points in lost.items()}
+    return Visibility(~np.any(list(lost.values()), axis=0), {reason: part for reason, part in share.items() if part > 0})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tissue:
+    """One phase: smoothed image, level of ablated tissue and of liver around it, noise SD of a voxel."""
+
+    smooth: Volume
+    ablated: float
+    liver: float
+    noise: float
+
+    @classmethod
+    def of(cls, volume: Volume, tumor: Region, zone: Region) -> _Tissue | None:
+        """None when the phase does not cover the zone."""
+        known = np.isfinite(volume.values)
+        margin = (zone.mask.values > 0.95) & (tumor.mask.values < 0.05) & known
+        around = ndimage.binary_dilation(zone.mask.values > 0.05, iterations=4) & (zone.mask.values < 0.05) & known
+        if margin.sum() < 8 or around.sum() < 8:
+            return None
+        smooth = volume.with_values(ndimage.gaussian_filter(np.nan_to_num(volume.values), SMOOTHING))
+        noise = max(noise_sd(volume, margin), 1e-6)
+        return cls(smooth, float(np.median(volume.values[margin])), float(np.median(volume.values[around])), noise)
+
+
+def noise_sd(volume: Volume, where: NDArray[np.bool_]) -> float:
+    """Noise SD of a voxel inside the even tissue `where`: from differences of neighbours in a row, by median.
+
+    Robust to a slow bias field and to a few bright voxels (Immerkaer's idea with a median).
+    """
+    pair = where[:, :, 1:] & where[:, :, :-1]
+    difference = (volume.values[:, :, 1:] - volume.values[:, :, :-1])[pair]
+    difference = difference[np.isfinite(difference)]
+    if difference.size < 8:
+        return float(np.nanstd(volume.values[where]))
+    return float(np.median(np.abs(difference)) / 0.6745 / np.sqrt(2.0))
+
+
+def _probe(surface: MarginSurface, smooth: Volume) -> tuple[Matrix, Matrix]:
+    """Signal `INWARD` mm inside the tumor and `OUTWARD` mm beyond the edge of the zone, for each point."""
+    step = (surface.nearest - surface.points) * np.where(surface.margin < 0, -1.0, 1.0)[:, None]
+    # Where both surfaces touch, the step has no direction: there it is that from the middle of the tumor.
+    step = np.where(np.abs(surface.margin)[:, None] < TOUCHING, surface.points - surface.points.mean(axis=0), step)
+    toward = step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-6)
+    return sample(smooth, surface.points - INWARD * toward), sample(smooth, surface.nearest + OUTWARD * toward)
+
+
+def _at_border(surface: MarginSurface, grid: Volume) -> NDArray[np.bool_]:
+    """Points whose tumor or liver side lies in the outermost voxels, where nothing beyond is known."""
+    last = np.array(grid.shape) - 1
+    at = np.zeros(len(surface.points), dtype=bool)
+    for points in (surface.points, surface.nearest):
+        index = grid.to_index(points)
+        at |= ((index < 0.5) | (index > last - 0.5)).any(axis=1)
+    return at
