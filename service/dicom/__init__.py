@@ -1,1 +1,4 @@
-"""The wire, in and out: the only package that talks DICOM to others."""
+"""The wire, in and out: the only package that talks DICOM to others.
+
+In: listener, contexts, callers, reception, header_scan, headers, read. Out: destination, association, sender, query.
+"""

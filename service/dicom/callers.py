@@ -1,0 +1,148 @@
+"""Who is connected: associations noted in the index when they open and close, with the cause of every end.
+
+pynetdicom calls every end of a connection but a release "aborted"; the cause is gathered here from its events. They come
+from two threads of the association: the one that serves it and the one that reads its socket.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from pynetdicom import evt
+from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT
+
+from service.store.index import Index
+
+log = structlog.get_logger(__name__)
+
+# PS3.8 section 9.3.8.
+_PROVIDER = {
+    1: "unrecognised PDU",
+    2: "unexpected PDU",
+    4: "unrecognised parameter",
+    5: "unexpected parameter",
+    6: "invalid value",
+}
+_LOST = "the connection was lost"
+
+
+@dataclass(slots=True)
+class Caller:
+    """One open association; `cause` is why it ends, as soon as that is known."""
+
+    association_id: str
+    peer: str
+    ae_title: str
+    instances: int = 0
+    cause: str = ""
+    ended: bool = False
+
+
+class Callers:
+    """The open associations of one listener."""
+
+    def __init__(self, index: Index, clock: Callable[[], datetime]) -> None:
+        self._index = index
+        self._clock = clock
+        self._open: dict[Any, Caller] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def handlers(self) -> list[tuple[Any, Callable[[Any], None]]]:
+        """What to bind to the events of the server."""
+        return [
+            (evt.EVT_ACCEPTED, self._accepted),
+            (evt.EVT_ACSE_RECV, self._told),
+            (evt.EVT_ACSE_SENT, self._answered),
+            (evt.EVT_RELEASED, lambda event: self._ended(event.assoc, "released")),
+            (evt.EVT_ABORTED, lambda event: self._ended(event.assoc, "aborted")),
+            (evt.EVT_CONN_CLOSE, self._closed),
+        ]
+
+    @contextmanager
+    def storing(self, association: Any) -> Iterator[Caller]:
+        """The caller that stores; when its connection went away meanwhile, it counts as closed only now."""
+        caller = self._open.get(association) or _unknown(association)
+        try:
+            yield caller
+        finally:
+            caller.instances += 1
+            if caller.ended:
+                self._index.association_closed(caller.association_id, self._clock())
+
+    def _accepted(self, event: Any) -> None:
+        caller = Caller(uuid.uuid4().hex, _peer(event.assoc), event.assoc.requestor.ae_title)
+        with self._lock:
+            self._open[event.assoc] = caller
+        self._index.association_opened(caller.association_id, caller.peer, caller.ae_title, self._clock())
+        log.info("association_opened", peer=caller.peer, calling_ae=caller.ae_title, association=caller.association_id)
+
+    def _told(self, event: Any) -> None:
+        """The peer, or the reader of its socket, says why it ends."""
+        if isinstance(event.primitive, A_ABORT):
+            self._because(event.assoc, "the peer sent A-ABORT")
+        elif isinstance(event.primitive, A_P_ABORT):
+            self._because(event.assoc, _PROVIDER.get(event.primitive.provider_reason, _LOST))
+
+    def _answered(self, event: Any) -> None:
+        """We say no, or end it."""
+        primitive = event.primitive
+        if isinstance(primitive, A_ASSOCIATE) and primitive.result:
+            asked = event.assoc.requestor.primitive
+            log.warning(
+                "association_rejected",
+                peer=_peer(event.assoc),
+                calling_ae=asked.calling_ae_title,
+                called_ae=asked.called_ae_title,
+                reason=f"{primitive.result_str}, {primitive.reason_str}",
+            )
+        elif isinstance(primitive, A_ABORT | A_P_ABORT):
+            self._because(
+                event.assoc, "this service sent A-ABORT: silence for too long, a bad message, or the end of its drain"
+            )
+
+    def _because(self, association: Any, cause: str) -> None:
+        caller = self._open.get(association)
+        if caller is not None and not caller.cause:
+            caller.cause = cause
+
+    def _closed(self, event: Any) -> None:
+        association = event.assoc
+        if association.requestor.primitive is None:
+            log.info("connection_closed", peer=_peer(association), cause="no association was asked for")
+            return
+        self._ended(association, "the peer sent A-ABORT" if association.acse.is_aborted("a-abort") else _LOST)
+
+    def _ended(self, association: Any, cause: str) -> None:
+        with self._lock:
+            caller = self._open.pop(association, None)
+        if caller is None:
+            return
+        caller.ended = True
+        self._index.association_closed(caller.association_id, self._clock())
+        log.info(
+            "association_closed",
+            peer=caller.peer,
+            calling_ae=caller.ae_title,
+            association=caller.association_id,
+            instances=caller.instances,
+            cause=caller.cause or cause,
+        )
+
+
+def _unknown(association: Any) -> Caller:
+    """An association whose opening could not be noted: its instances count, its release cannot be waited for."""
+    return Caller("", _peer(association), association.requestor.ae_title)
+
+
+def _peer(association: Any) -> str:
+    return f"{association.requestor.address}:{association.requestor.port}"

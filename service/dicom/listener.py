@@ -1,0 +1,182 @@
+"""C-STORE and C-ECHO from others: an instance is acknowledged only when it cannot be lost any more.
+
+Stock pynetdicom reads the wire and checks AE titles (PS3.8 section 9.3.4); `reception` decides about each instance. A
+faster reader can take its place as long as it hands over the same `Offered`.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from pydicom.dataset import Dataset
+from pynetdicom import AE, _config, evt
+
+from service.dicom.callers import Callers
+from service.dicom.contexts import VENDOR_CLASSES, acceptor_contexts
+from service.dicom.reception import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION,
+    Answer,
+    HeaderReader,
+    Offered,
+    Reception,
+)
+from service.store.files import Files
+from service.store.index import Index
+
+EVERYBODY = "*"
+_COMMENT = 64  # the longest Error Comment (VR LO)
+
+log = structlog.get_logger(__name__)
+
+# pynetdicom's own log of messages would name patients, and its own words are not one event a line.
+_config.LOG_HANDLER_LEVEL = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerOptions:
+    """How to listen. Port 0 takes a free one; `calling_ae_titles` empty, or with "*" in it, lets everybody in.
+
+    Below `min_free_bytes` of free disk instances are refused. `max_pdu` is in bytes, timeouts in seconds.
+    `further_sop_classes` are private storage classes to accept.
+    """
+
+    ae_title: str = "CRYOMARGIN"
+    host: str = "127.0.0.1"
+    port: int = 11112
+    calling_ae_titles: tuple[str, ...] = ()
+    max_associations: int = 50
+    min_free_bytes: int = 1 << 30
+    max_pdu: int = 131072
+    acse_timeout_s: float = 30.0
+    network_timeout_s: float = 60.0
+    further_sop_classes: tuple[str, ...] = VENDOR_CLASSES
+    ssl_context: ssl.SSLContext | None = None
+
+
+class Listener:
+    """The storage SCP of the service."""
+
+    def __init__(
+        self,
+        options: ListenerOptions,
+        files: Files,
+        index: Index,
+        read_header: HeaderReader,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._options = options
+        self._files = files
+        self._index = index
+        self._read_header = read_header
+        self._clock = clock
+        self._callers = Callers(index, clock)
+        self._reception = Reception(files, index, read_header, clock, options.min_free_bytes)
+        self._server: Any = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, once started."""
+        host, port = self._server.server_address[:2]
+        return str(host), int(port)
+
+    @property
+    def open_associations(self) -> int:
+        """How many associations are open."""
+        return len(self._callers)
+
+    def start(self) -> None:
+        """Put right what a crash left behind, then listen.
+
+        Raises:
+            OSError: when the address cannot be had.
+        """
+        self._recover()
+        self._server = _entity(self._options).start_server(
+            (self._options.host, self._options.port),
+            block=False,
+            ssl_context=self._options.ssl_context,
+            evt_handlers=[(evt.EVT_C_STORE, self._on_store), *self._callers.handlers()],
+            contexts=acceptor_contexts(self._options.further_sop_classes),
+        )
+        host, port = self.address
+        log.info("listening", host=host, port=port, ae_title=self._options.ae_title)
+
+    def stop(self, drain_s: float = 30.0) -> None:
+        """Accept nobody new, give open associations `drain_s` to finish, then abort them."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.shutdown()
+        _wait(lambda: not server.active_associations, drain_s)
+        for association in server.active_associations:
+            association.abort()
+        _wait(lambda: not server.active_associations, 5.0)
+        log.info("stopped", aborted=len(server.active_associations))
+
+    def _recover(self) -> None:
+        swept = self._files.sweep()
+        found = self._index.reconcile(self._files, self._read_header)
+        self._index.close_all_associations(self._clock())
+        log.info(
+            "recovered",
+            part_files=len(swept),
+            added=len(found.added),
+            duplicates=len(found.duplicates),
+            lost=len(found.lost),
+            unreadable=len(found.unreadable),
+        )
+
+    def _on_store(self, event: Any) -> int | Dataset:
+        with self._callers.storing(event.assoc) as caller:
+            request = event.request
+            offered = Offered(
+                sop_class_uid=_uid(request.AffectedSOPClassUID),
+                sop_instance_uid=_uid(request.AffectedSOPInstanceUID),
+                abstract_syntax_uid=_uid(event.context.abstract_syntax),
+                transfer_syntax_uid=_uid(event.context.transfer_syntax),
+                dataset=request.DataSet.getbuffer() if request.DataSet is not None else memoryview(b""),
+                calling_ae=caller.ae_title,
+                association_id=caller.association_id,
+            )
+            return _status(self._reception.store(offered))
+
+
+def _entity(options: ListenerOptions) -> AE:
+    entity = AE(ae_title=options.ae_title)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION
+    entity.require_called_aet = True
+    if EVERYBODY not in options.calling_ae_titles:
+        entity.require_calling_aet = list(options.calling_ae_titles)
+    entity.maximum_associations = options.max_associations
+    entity.maximum_pdu_size = options.max_pdu
+    entity.acse_timeout = options.acse_timeout_s
+    entity.dimse_timeout = options.network_timeout_s
+    entity.network_timeout = options.network_timeout_s
+    return entity
+
+
+def _status(answer: Answer) -> int | Dataset:
+    if not answer.comment:
+        return answer.status
+    status = Dataset()
+    status.Status = answer.status
+    status.ErrorComment = answer.comment[:_COMMENT]
+    return status
+
+
+def _uid(value: Any) -> str:
+    return str(value or "").rstrip("\0 ")
+
+
+def _wait(condition: Callable[[], bool], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)

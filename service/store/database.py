@@ -1,0 +1,152 @@
+"""One database with one writer at a time, whether it is an SQLite file or a PostgreSQL server.
+
+SQLite: WAL, so that readers never wait; every write takes a thread lock and then flock on "<file>.lock", because several
+writers have corrupted WAL files before SQLite 3.51.3. PostgreSQL: an advisory lock does the same for all machines.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
+
+from service.errors import TryAgain, Unusable
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK = 0x43525950  # "CRYP": any number will do, as long as all of us use the same
+_BEGIN = "begin_with"  # the execution option that says how a transaction starts
+
+
+class Database:
+    """Connections, the single writer, and the schema brought up to date when opened."""
+
+    def __init__(self, engine: Engine, lock_file: Path | None) -> None:
+        self._engine = engine
+        self._thread_lock = threading.Lock()
+        self._lock_descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o640) if lock_file else None
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """The database at an SQLAlchemy `url`, created and migrated as needed; several processes may do so at once.
+
+        Raises:
+            Unusable: when the database was written by a newer version of this program.
+        """
+        parsed = make_url(url)
+        database = cls._sqlite(parsed) if parsed.get_backend_name() == "sqlite" else cls._postgresql(parsed)
+        try:
+            with database.write() as connection:
+                _migrate(connection)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @classmethod
+    def _sqlite(cls, url: URL) -> Database:
+        if not url.database:
+            raise Unusable("store.url", "The index needs a file: an SQLite database in memory does not survive anything.")
+        file = Path(url.database).absolute()
+        file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return cls(engine, file.with_name(f"{file.name}.lock"))
+
+    @classmethod
+    def _postgresql(cls, url: URL) -> Database:
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        return cls(create_engine(url, hide_parameters=True, pool_pre_ping=True), None)
+
+    def close(self) -> None:
+        """Give the connections and the lock file back."""
+        self._engine.dispose()
+        if self._lock_descriptor is not None:
+            os.close(self._lock_descriptor)
+            self._lock_descriptor = None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the index and changes nothing.
+
+        Raises:
+            TryAgain: when the database does not answer.
+        """
+        with _available(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, *, synced: bool = True) -> Iterator[Connection]:
+        """A transaction of the only writer.
+
+        With `synced` false a power failure may take it back (a killed process never does): for rows that start-up can make
+        again from the files.
+
+        Raises:
+            TryAgain: when the database does not answer.
+        """
+        with _available(), self._thread_lock, self._process_lock(), self._engine.connect() as connection:
+            connection.execution_options(**{_BEGIN: "FULL" if synced else "NORMAL"})
+            with connection.begin():
+                if self._lock_descriptor is None:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
+                yield connection
+
+    def _process_lock(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._lock_descriptor is None else _flock(self._lock_descriptor)
+
+
+@contextmanager
+def _available() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise TryAgain("store.unavailable", "The index cannot be reached or its disk is full.") from error
+
+
+@contextmanager
+def _flock(descriptor: int) -> Iterator[None]:
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves; the driver would begin only before the first change
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    synchronous = connection.get_execution_options().get(_BEGIN)
+    if synchronous is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        sentence = "The index was written by a newer version of this program: install that version or restore a backup."
+        raise Unusable("store.newer", sentence) from error

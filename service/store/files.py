@@ -1,0 +1,155 @@
+"""Content on disk: a file is either complete and durable under its key, or it does not exist.
+
+A key is made here and never holds anything that came over the network. `received/` holds instances, `made/` our own
+objects, `incoming/` files that are still being written. The order write, fsync, rename, fsync of the directory is what
+makes `commit` a promise (rename(2), fsync(2)).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from service.store.records import Kept
+
+RECEIVED = "received"
+MADE = "made"
+_INCOMING = "incoming"
+_SUFFIX = ".dcm"
+_KEY = re.compile(rf"(?:{RECEIVED}|{MADE})/[0-9a-f]{{2}}/[0-9a-f]{{32}}\{_SUFFIX}")
+_FILE_MODE = 0o640
+_FOLDER_MODE = 0o750
+
+
+class Incoming:
+    """A file on its way in; leaving the context without `commit` leaves nothing behind.
+
+    It holds a lock on its part file for as long as it lives, which is how `Files.sweep` tells it from a leftover.
+    """
+
+    def __init__(self, part: Path, target: Path, key: str) -> None:
+        self._part = part
+        self._target = target
+        self._key = key
+        self._digest = hashlib.sha256()
+        self._size = 0
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        self._file = os.fdopen(descriptor, "wb")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # After `commit` the part file has another name; before it, this is the abort. A full disk can fail even the close.
+        try:
+            self._file.close()
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def write(self, content: bytes | memoryview) -> None:
+        """Append `content`."""
+        self._file.write(content)
+        self._digest.update(content)
+        self._size += len(content)
+
+    def commit(self) -> Kept:
+        """Make the file durable under its key; when this returns, a power failure does not lose it."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._part.rename(self._target)
+        _fsync_folder(self._target.parent)
+        return Kept(self._key, self._digest.hexdigest(), self._size)
+
+
+class Files:
+    """The content below one root folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        (self.root / _INCOMING).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        # All shards exist from the start, so that a commit never has to make a parent folder durable.
+        for kind in (RECEIVED, MADE):
+            for shard in range(256):
+                (self.root / kind / f"{shard:02x}").mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            _fsync_folder(self.root / kind)
+        _fsync_folder(self.root)
+
+    def receive(self) -> Incoming:
+        """A new file for an instance that is arriving."""
+        return self._incoming(RECEIVED)
+
+    def write_object(self, content: bytes) -> Kept:
+        """Keep an object of our own, as durably as a received one."""
+        with self._incoming(MADE) as incoming:
+            incoming.write(content)
+            return incoming.commit()
+
+    def path(self, key: str) -> Path:
+        """Where the content of `key` is.
+
+        Raises:
+            ValueError: when `key` was not made here.
+        """
+        if not _KEY.fullmatch(key):
+            raise ValueError("not a key of this store")
+        return self.root / key
+
+    def exists(self, key: str) -> bool:
+        """Whether the content of `key` is there."""
+        return self.path(key).is_file()
+
+    def remove(self, key: str) -> None:
+        """Delete the content of `key`, if it is there."""
+        self.path(key).unlink(missing_ok=True)
+
+    def received_keys(self) -> Iterator[str]:
+        """The keys of all received instances on disk."""
+        for path in (self.root / RECEIVED).glob(f"*/*{_SUFFIX}"):
+            yield path.relative_to(self.root).as_posix()
+
+    def describe(self, key: str) -> Kept:
+        """Read the content of `key` again to tell its hash and size."""
+        with self.path(key).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return Kept(key, digest, file.tell())
+
+    def free_bytes(self) -> int:
+        """Free space on the disk that holds the content, for whoever runs this process."""
+        return shutil.disk_usage(self.root).free
+
+    def sweep(self) -> tuple[str, ...]:
+        """Remove part files whose writer is dead; gives their names."""
+        parts = sorted((self.root / _INCOMING).glob("*.part"))
+        return tuple(part.name for part in parts if _remove_if_abandoned(part))
+
+    def _incoming(self, kind: str) -> Incoming:
+        name = uuid.uuid4().hex
+        key = f"{kind}/{name[:2]}/{name}{_SUFFIX}"
+        return Incoming(self.root / _INCOMING / f"{name}.part", self.root / key, key)
+
+
+def _remove_if_abandoned(part: Path) -> bool:
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock of a writer dies with its process
+            part.unlink(missing_ok=True)
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

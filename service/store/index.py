@@ -1,0 +1,194 @@
+"""The index: the one way to what is known. Every method is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from service.store import arrivals, outbox, versions, views
+from service.store.database import Database
+from service.store.files import Files
+from service.store.reconcile import ReadHeader, reconcile
+from service.store.records import (
+    Added,
+    Counts,
+    Delivery,
+    DeliveryState,
+    MadeObject,
+    Received,
+    Reconciled,
+    State,
+    StoredInstance,
+    StudyDetail,
+    StudySummary,
+    Version,
+)
+from service.study.complete import Activity
+
+
+class Index:
+    """Rows about studies, instances, versions, results and deliveries; safe for many threads and processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, url: str) -> Index:
+        """The index at an SQLAlchemy `url` (sqlite:///path or postgresql://...), migrated to today's schema."""
+        return cls(Database.open(url))
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # Arrival
+
+    def add_instance(self, received: Received) -> Added:
+        """Make the row of an instance whose file is durable; when this returns the instance may be acknowledged."""
+        with self._database.write(synced=False) as connection:
+            return arrivals.add_instance(connection, received)
+
+    def association_opened(self, association_id: str, peer: str, calling_ae: str, at: datetime) -> None:
+        """Note an accepted association."""
+        with self._database.write(synced=False) as connection:
+            arrivals.association_opened(connection, association_id, peer, calling_ae, at)
+
+    def association_closed(self, association_id: str, at: datetime) -> None:
+        """Note that an association ended, by release or otherwise."""
+        with self._database.write(synced=False) as connection:
+            arrivals.association_closed(connection, association_id, at)
+
+    def close_all_associations(self, at: datetime) -> None:
+        """Start-up of the listener: what a crash left open is closed."""
+        with self._database.write() as connection:
+            arrivals.close_all_associations(connection, at)
+
+    def activities(self) -> list[Activity]:
+        """The studies in `receiving`, oldest first."""
+        with self._database.read() as connection:
+            return arrivals.activities(connection)
+
+    def reconcile(self, files: Files, read_header: ReadHeader) -> Reconciled:
+        """Start-up: give files their rows back and mark rows whose file is gone."""
+        return reconcile(self._database, files, read_header)
+
+    # Versions
+
+    def close_version(self, study_uid: str, at: datetime) -> Version:
+        """Name the content that is there: a new version is `queued`, a known one gets its state back.
+
+        Raises:
+            Unusable: when there is no such study.
+        """
+        with self._database.write() as connection:
+            return versions.close_version(connection, study_uid, at)
+
+    def version(self, study_uid: str, content_version: str) -> Version:
+        """One version.
+
+        Raises:
+            Unusable: when there is no such version.
+        """
+        with self._database.read() as connection:
+            return versions.version_of(connection, study_uid, content_version)
+
+    def waiting_jobs(self) -> list[Version]:
+        """The newest versions in `queued`, `analysing` or `delivering`, in the order in which they were closed."""
+        with self._database.read() as connection:
+            return versions.waiting_jobs(connection)
+
+    def instances(self, study_uid: str, content_version: str | None = None) -> list[StoredInstance]:
+        """The instances that the analysis may read; with `content_version` exactly those that it names."""
+        with self._database.read() as connection:
+            return versions.instances(connection, study_uid, content_version)
+
+    def predecessors(self, study_uid: str, content_version: str) -> list[str]:
+        """SOP Instance UIDs of the structured reports of the latest earlier version that has any."""
+        with self._database.read() as connection:
+            return versions.predecessors(connection, study_uid, content_version)
+
+    def set_state(self, study_uid: str, content_version: str, state: State, sentence: str) -> bool:
+        """Change the state of a version and its study; False, and no change, when newer content is there or arriving."""
+        with self._database.write() as connection:
+            return versions.set_state(connection, study_uid, content_version, state, sentence)
+
+    def set_progress(self, study_uid: str, content_version: str, stage: str, percent: int) -> bool:
+        """Say how far (0-100) the analysis is; False when the version is out of date."""
+        with self._database.write(synced=False) as connection:
+            return versions.set_progress(connection, study_uid, content_version, stage, percent)
+
+    def event(self, study_uid: str, word: str, sentence: str, at: datetime) -> None:
+        """Add a line to the history of a study."""
+        with self._database.write() as connection:
+            arrivals.note(connection, study_uid, word, sentence, at)
+
+    def reopen(self, study_uid: str, at: datetime | None = None) -> Version:
+        """Replay: queue the newest version again with its `attempt` increased.
+
+        Raises:
+            TryAgain: when its work has not ended yet.
+            Unusable: when the study is unknown or was never complete.
+        """
+        with self._database.write() as connection:
+            return versions.reopen(connection, study_uid, at or datetime.now(UTC))
+
+    # Results
+
+    def save_result(
+        self, study_uid: str, content_version: str, record: Mapping[str, Any], made: Sequence[MadeObject], at: datetime
+    ) -> None:
+        """Keep the result of a version and its objects, in sending order; repeating it is harmless.
+
+        Raises:
+            Unusable: when there is no such version.
+        """
+        with self._database.write() as connection:
+            outbox.save_result(connection, study_uid, content_version, record, made, at)
+
+    def plan_deliveries(self, study_uid: str, content_version: str, destinations: Sequence[str]) -> list[Delivery]:
+        """Put the objects of a version on their way to `destinations`, once; older ones still waiting are superseded."""
+        with self._database.write() as connection:
+            return outbox.plan_deliveries(connection, study_uid, content_version, destinations)
+
+    def deliveries(
+        self, study_uid: str | None = None, content_version: str | None = None, state: DeliveryState | None = None
+    ) -> list[Delivery]:
+        """Deliveries in sending order, narrowed by study, version and state."""
+        with self._database.read() as connection:
+            return outbox.deliveries(connection, study_uid, content_version, state)
+
+    def mark_delivery(
+        self, sop_instance_uid: str, destination: str, state: DeliveryState, status: int | None, detail: str, at: datetime
+    ) -> None:
+        """Note how an attempt ended; `pending` says that it will be tried again.
+
+        Raises:
+            Unusable: when no such delivery was planned.
+        """
+        with self._database.write() as connection:
+            outbox.mark_delivery(connection, (sop_instance_uid, destination), state, status, detail, at)
+
+    # Views
+
+    def studies(self, limit: int, offset: int = 0, state: State | None = None) -> list[StudySummary]:
+        """The studies, last active first."""
+        with self._database.read() as connection:
+            return views.studies(connection, limit, offset, state)
+
+    def study(self, study_uid: str) -> StudyDetail | None:
+        """Everything about one study; None when it is unknown."""
+        with self._database.read() as connection:
+            return views.study_detail(connection, study_uid)
+
+    def counts(self) -> Counts:
+        """The whole index in a few numbers."""
+        with self._database.read() as connection:
+            return views.counts(connection)

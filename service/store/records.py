@@ -1,0 +1,321 @@
+"""What the index takes and gives: frozen records, free of SQL. All times are UTC and aware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class State(StrEnum):
+    """Where a study, or one version of its content, stands."""
+
+    RECEIVING = "receiving"
+    QUEUED = "queued"
+    ANALYSING = "analysing"
+    DELIVERING = "delivering"
+    DONE = "done"
+    NOTHING_TO_DO = "nothing_to_do"
+    FAILED = "failed"
+
+
+ENDED = frozenset({State.DONE, State.NOTHING_TO_DO, State.FAILED})
+AT_WORK = frozenset({State.QUEUED, State.ANALYSING, State.DELIVERING})
+
+
+class Added(StrEnum):
+    """What became of a received instance."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+class DeliveryState(StrEnum):
+    """Where one object stands on its way to one destination."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    VERIFIED = "verified"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+class HeaderLike(Protocol):
+    """What the store must know of an instance; `reason_ignored` is empty when it takes part in the analysis."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """StudyInstanceUID."""
+        ...
+
+    @property
+    def series_instance_uid(self) -> str:
+        """SeriesInstanceUID."""
+        ...
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """SOPInstanceUID."""
+        ...
+
+    @property
+    def sop_class_uid(self) -> str:
+        """SOPClassUID."""
+        ...
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """TransferSyntaxUID of the stored bytes."""
+        ...
+
+    @property
+    def modality(self) -> str:
+        """Modality."""
+        ...
+
+    @property
+    def series_number(self) -> int | None:
+        """SeriesNumber."""
+        ...
+
+    @property
+    def series_description(self) -> str:
+        """SeriesDescription."""
+        ...
+
+    @property
+    def patient_id(self) -> str:
+        """PatientID."""
+        ...
+
+    @property
+    def reason_ignored(self) -> str:
+        """One sentence, or empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Content that is durable on disk: the key it is found by, its SHA-256 (hex) and its size in bytes."""
+
+    key: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An instance whose content is already durable, about to become a row."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    series_number: int | None
+    series_description: str
+    patient_id: str
+    key: str
+    sha256: str
+    size: int
+    calling_ae: str
+    association_id: str
+    received_at: datetime
+    relevant: bool = True
+    reason_ignored: str = ""
+
+
+def received(header: HeaderLike, kept: Kept, received_at: datetime, calling_ae: str = "", association_id: str = "") -> Received:
+    """The row of an instance: what its header says and how it came."""
+    return Received(
+        study_instance_uid=header.study_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        modality=header.modality,
+        series_number=header.series_number,
+        series_description=header.series_description,
+        patient_id=header.patient_id,
+        key=kept.key,
+        sha256=kept.sha256,
+        size=kept.size,
+        calling_ae=calling_ae,
+        association_id=association_id,
+        received_at=received_at,
+        relevant=not header.reason_ignored,
+        reason_ignored=header.reason_ignored,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """An instance as the index knows it; `used` when the analysis may read it."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    series_number: int | None
+    series_description: str
+    key: str
+    sha256: str
+    size: int
+    received_at: datetime
+    used: bool
+    conflict: bool
+    reason_ignored: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One content of a study: what was there when it counted as complete, and how far its analysis came.
+
+    `ordinal` counts the versions of a study from 1, `attempt` the analyses of this version from 1; `percent` is 0-100.
+    """
+
+    study_instance_uid: str
+    content_version: str
+    ordinal: int
+    attempt: int
+    closed_at: datetime
+    state: State
+    sentence: str = ""
+    stage: str = ""
+    percent: int = 0
+
+    @property
+    def job_id(self) -> str:
+        """The name of the job that does this attempt."""
+        return f"{self.study_instance_uid}/{self.content_version}/{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeObject:
+    """An object that the analysis made and that rests in the files under `key`; `size` in bytes."""
+
+    role: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One made object on its way to one destination; `status` is the DICOM status of the last attempt."""
+
+    study_instance_uid: str
+    content_version: str
+    role: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    key: str
+    destination: str
+    state: DeliveryState
+    attempts: int
+    status: int | None
+    detail: str
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a study: one word and one sentence."""
+
+    at: datetime
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """One line of the list of studies. Counts are of instances; `percent` is 0-100."""
+
+    study_instance_uid: str
+    patient_id: str
+    state: State
+    sentence: str
+    stage: str
+    percent: int
+    content_version: str
+    attempt: int
+    series: int
+    instances: int
+    ignored: int
+    conflicts: int
+    first_received_at: datetime
+    last_received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSummary:
+    """One series as received; `instances` are used, `ignored` are not, for `reason_ignored`."""
+
+    series_instance_uid: str
+    number: int | None
+    description: str
+    modality: str
+    sop_class_uid: str
+    instances: int
+    ignored: int
+    conflicts: int
+    reason_ignored: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An instance that came again with other content: kept under `key`, but the first one is used."""
+
+    sop_instance_uid: str
+    key: str
+    sha256: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StudyDetail:
+    """Everything known about one study. `outputs` and `result` belong to the newest version that has a result."""
+
+    summary: StudySummary
+    series: tuple[SeriesSummary, ...]
+    conflicts: tuple[Conflict, ...]
+    versions: tuple[Version, ...]
+    events: tuple[Event, ...]
+    result_version: str
+    result: Mapping[str, Any] | None
+    outputs: tuple[MadeObject, ...]
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The whole index in a few numbers; `bytes_received` is the size of all instances."""
+
+    studies: Mapping[State, int]
+    deliveries: Mapping[DeliveryState, int]
+    instances: int
+    ignored: int
+    conflicts: int
+    bytes_received: int
+    open_associations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What the start-up comparison of files and rows found; all entries are keys.
+
+    `added`: files without a row, now with one. `duplicates`: such files that were removed because the same content is
+    already there. `lost`: rows whose file is gone. `unreadable`: files without a row whose header cannot be read.
+    """
+
+    added: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()

@@ -1,0 +1,177 @@
+"""The tables of the index. What changes here needs a migration beside the first one; a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """A time that is aware and in UTC on both sides, although SQLite stores no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the index takes only times that know their zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _text(name: str, default: str | None = None) -> Column[Any]:
+    return Column(name, Text, nullable=False, server_default=default)
+
+
+metadata = MetaData()
+
+# `content_version` names the newest version, empty before the first.
+study = Table(
+    "study",
+    metadata,
+    Column("study_instance_uid", Text, primary_key=True),
+    _text("patient_id", ""),
+    _text("state"),
+    _text("sentence", ""),
+    _text("content_version", ""),
+    Column("first_received_at", Utc, nullable=False),
+    Column("last_received_at", Utc, nullable=False),
+    Index("study_by_state", "state"),
+    Index("study_by_arrival", "last_received_at"),
+)
+
+# `relevant`: may be analysed. `conflict`: came again with other content. `lost`: its file is gone.
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("study_instance_uid"),
+    _text("series_instance_uid"),
+    _text("sop_instance_uid"),
+    _text("sop_class_uid"),
+    _text("transfer_syntax_uid"),
+    _text("modality"),
+    Column("series_number", BigInteger),
+    _text("series_description"),
+    Column("content_key", Text, nullable=False, unique=True),
+    _text("sha256"),
+    Column("size", BigInteger, nullable=False),
+    _text("calling_ae"),
+    _text("association_id"),
+    Column("received_at", Utc, nullable=False),
+    Column("relevant", Boolean, nullable=False),
+    Column("conflict", Boolean, nullable=False),
+    Column("lost", Boolean, nullable=False),
+    _text("reason_ignored"),
+    Index("instance_by_study", "study_instance_uid"),
+    Index("instance_by_sop", "sop_instance_uid"),
+    # The rule "the first one is used", held by the database too.
+    Index(
+        "instance_first",
+        "sop_instance_uid",
+        unique=True,
+        sqlite_where=text("conflict = 0 AND lost = 0"),
+        postgresql_where=text("NOT conflict AND NOT lost"),
+    ),
+)
+
+association = Table(
+    "association",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("peer"),
+    _text("calling_ae"),
+    Column("opened_at", Utc, nullable=False),
+    Column("closed_at", Utc),
+)
+
+association_study = Table(
+    "association_study",
+    metadata,
+    Column("association_id", Text, primary_key=True),
+    Column("study_instance_uid", Text, primary_key=True),
+    Index("association_study_by_study", "study_instance_uid"),
+)
+
+# `up_to` is the id of the last instance that had arrived, so that a job reads exactly what its version names.
+version = Table(
+    "version",
+    metadata,
+    Column("study_instance_uid", Text, primary_key=True),
+    Column("content_version", Text, primary_key=True),
+    Column("ordinal", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("up_to", Integer, nullable=False),
+    Column("closed_at", Utc, nullable=False),
+    _text("state"),
+    _text("sentence", ""),
+    _text("stage", ""),
+    Column("percent", Integer, nullable=False, server_default="0"),
+    Column("result", JSON(none_as_null=True)),
+    Column("result_at", Utc),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("study_instance_uid"),
+    Column("at", Utc, nullable=False),
+    _text("word"),
+    _text("sentence"),
+    Index("event_by_study", "study_instance_uid"),
+)
+
+# `position` is the sending order; `current` is false for what a replay made anew under another UID.
+made = Table(
+    "made",
+    metadata,
+    Column("sop_instance_uid", Text, primary_key=True),
+    _text("study_instance_uid"),
+    _text("content_version"),
+    Column("position", Integer, nullable=False),
+    _text("role"),
+    _text("sop_class_uid"),
+    _text("content_key"),
+    Column("size", BigInteger, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Index("made_by_version", "study_instance_uid", "content_version"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("sop_instance_uid", Text, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    _text("state"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("status", Integer),
+    _text("detail", ""),
+    Column("updated_at", Utc),
+    Index("delivery_by_state", "state"),
+)

@@ -1,0 +1,223 @@
+"""Versions of a study's content and how far their analysis came. One function, one transaction of the caller."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from service.errors import TryAgain, Unusable
+from service.store.arrivals import is_used, note
+from service.store.records import AT_WORK, ENDED, DeliveryState, State, StoredInstance, Version
+from service.store.schema import delivery, instance, made, study, version
+
+# PS3.4 table B.5-1: the structured reports that a later result may supersede.
+_REPORTS = tuple(f"1.2.840.10008.5.1.4.1.1.88.{number}" for number in (11, 22, 33, 34, 35))
+
+
+def close_version(connection: Connection, study_uid: str, at: datetime) -> Version:
+    """Name the content that is there, as the version to analyse."""
+    known = _study(connection, study_uid)
+    rows = connection.execute(_used(study_uid)).all()
+    content = content_version(rows)
+    if known.state != State.RECEIVING and known.content_version == content:
+        return version_of(connection, study_uid, content)
+    existing = connection.execute(_select(study_uid, content)).first()
+    if existing is None:
+        _new_version(connection, study_uid, content, up_to=max((row.id for row in rows), default=0), at=at)
+    elif existing.state not in ENDED:
+        # Its job gave up when the study opened again: it needs another one.
+        _change(connection, study_uid, content, state=State.QUEUED, sentence="", attempt=existing.attempt + 1)
+    _show(connection, study_uid, content)
+    return version_of(connection, study_uid, content)
+
+
+def content_version(rows: Sequence[Row[Any]]) -> str:
+    """First 12 hex digits of the SHA-256 over the sorted pairs of SOP Instance UID and content hash."""
+    digest = hashlib.sha256()
+    for uid, sha256 in sorted((row.sop_instance_uid, row.sha256) for row in rows):
+        digest.update(f"{uid} {sha256}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def version_of(connection: Connection, study_uid: str, content: str) -> Version:
+    """The record of one version.
+
+    Raises:
+        Unusable: when there is no such version.
+    """
+    row = connection.execute(_select(study_uid, content)).first()
+    if row is None:
+        raise Unusable("store.no_version", "This study has no such version.")
+    return _version(row)
+
+
+def versions_of(connection: Connection, study_uid: str) -> tuple[Version, ...]:
+    """All versions, oldest first."""
+    rows = connection.execute(select(version).where(version.c.study_instance_uid == study_uid).order_by(version.c.ordinal))
+    return tuple(_version(row) for row in rows)
+
+
+def waiting_jobs(connection: Connection) -> list[Version]:
+    """The newest versions whose work has not ended, in the order in which they were closed."""
+    newest = (version.c.study_instance_uid == study.c.study_instance_uid) & (
+        version.c.content_version == study.c.content_version
+    )
+    rows = connection.execute(
+        select(version).join(study, newest).where(study.c.state.in_(AT_WORK)).order_by(version.c.closed_at)
+    )
+    return [_version(row) for row in rows]
+
+
+def instances(connection: Connection, study_uid: str, content: str | None = None) -> list[StoredInstance]:
+    """The instances that the analysis may read: all there are, or those of one version."""
+    query = _used(study_uid)
+    if content is not None:
+        limit = select(version.c.up_to).where(version.c.study_instance_uid == study_uid, version.c.content_version == content)
+        query = query.where(instance.c.id <= limit.scalar_subquery())
+    return [_stored(row) for row in connection.execute(query)]
+
+
+def predecessors(connection: Connection, study_uid: str, content: str) -> list[str]:
+    """SOP Instance UIDs of the reports of the latest version before this one that has any."""
+    this = version_of(connection, study_uid, content)
+    same = (made.c.study_instance_uid == version.c.study_instance_uid) & (made.c.content_version == version.c.content_version)
+    rows = connection.execute(
+        select(made.c.sop_instance_uid, version.c.ordinal)
+        .join(version, same)
+        .where(made.c.study_instance_uid == study_uid, version.c.ordinal < this.ordinal)
+        .where(made.c.current, made.c.sop_class_uid.in_(_REPORTS))
+        .order_by(version.c.ordinal.desc(), made.c.position)
+    ).all()
+    return [row.sop_instance_uid for row in rows if row.ordinal == rows[0].ordinal]
+
+
+def set_state(connection: Connection, study_uid: str, content: str, state: State, sentence: str) -> bool:
+    """Change the state, unless the version is out of date: other content is newer, or is arriving."""
+    if not is_newest(connection, study_uid, content):
+        return False
+    _change(connection, study_uid, content, state=state, sentence=sentence)
+    _show(connection, study_uid, content)
+    return True
+
+
+def set_progress(connection: Connection, study_uid: str, content: str, stage: str, percent: int) -> bool:
+    """Say how far the analysis is, unless the version is out of date."""
+    if not is_newest(connection, study_uid, content):
+        return False
+    _change(connection, study_uid, content, stage=stage, percent=max(0, min(100, percent)))
+    return True
+
+
+def is_newest(connection: Connection, study_uid: str, content: str) -> bool:
+    """Whether the version is the newest and nothing newer is arriving."""
+    row = connection.execute(select(study).where(study.c.study_instance_uid == study_uid)).first()
+    return row is not None and row.content_version == content and row.state != State.RECEIVING
+
+
+def reopen(connection: Connection, study_uid: str, at: datetime) -> Version:
+    """Queue the newest version once more, and what could not be delivered with it.
+
+    Raises:
+        TryAgain: when its work has not ended yet.
+        Unusable: when the study is unknown or was never complete.
+    """
+    known = _study(connection, study_uid)
+    if known.state not in ENDED:
+        raise TryAgain("store.not_ended", f"The study is still {known.state}: replay it when that has ended.")
+    last = version_of(connection, study_uid, known.content_version)
+    changes = {"state": State.QUEUED, "sentence": "", "stage": "", "percent": 0, "attempt": last.attempt + 1}
+    _change(connection, study_uid, last.content_version, **changes)
+    _show(connection, study_uid, last.content_version)
+    _retry_deliveries(connection, last)
+    note(connection, study_uid, "replay", "The analysis was asked for again.", at)
+    return version_of(connection, study_uid, last.content_version)
+
+
+def _retry_deliveries(connection: Connection, of: Version) -> None:
+    objects = select(made.c.sop_instance_uid).where(
+        made.c.study_instance_uid == of.study_instance_uid, made.c.content_version == of.content_version, made.c.current
+    )
+    failed = delivery.c.sop_instance_uid.in_(objects) & (delivery.c.state == DeliveryState.FAILED)
+    connection.execute(update(delivery).where(failed).values(state=DeliveryState.PENDING))
+
+
+def _study(connection: Connection, study_uid: str) -> Row[Any]:
+    row = connection.execute(select(study).where(study.c.study_instance_uid == study_uid)).first()
+    if row is None:
+        raise Unusable("store.no_study", "There is no such study.")
+    return row
+
+
+def _used(study_uid: str) -> Any:
+    return select(instance).where(instance.c.study_instance_uid == study_uid, is_used()).order_by(instance.c.id)
+
+
+def _select(study_uid: str, content: str) -> Any:
+    return select(version).where(version.c.study_instance_uid == study_uid, version.c.content_version == content)
+
+
+def _new_version(connection: Connection, study_uid: str, content: str, *, up_to: int, at: datetime) -> None:
+    last = connection.scalar(select(func.max(version.c.ordinal)).where(version.c.study_instance_uid == study_uid))
+    connection.execute(
+        insert(version).values(
+            study_instance_uid=study_uid,
+            content_version=content,
+            ordinal=(last or 0) + 1,
+            attempt=1,
+            up_to=up_to,
+            closed_at=at,
+            state=State.QUEUED,
+            sentence="Complete; waiting for its analysis.",
+        )
+    )
+    note(connection, study_uid, "queued", "The study is complete and waits for its analysis.", at)
+
+
+def _change(connection: Connection, study_uid: str, content: str, **values: Any) -> None:
+    this = (version.c.study_instance_uid == study_uid) & (version.c.content_version == content)
+    connection.execute(update(version).where(this).values(**values))
+
+
+def _show(connection: Connection, study_uid: str, content: str) -> None:
+    """Let the study say what its newest version says."""
+    row = connection.execute(_select(study_uid, content)).one()
+    values = {"content_version": content, "state": row.state, "sentence": row.sentence}
+    connection.execute(update(study).where(study.c.study_instance_uid == study_uid).values(values))
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(
+        study_instance_uid=row.study_instance_uid,
+        content_version=row.content_version,
+        ordinal=row.ordinal,
+        attempt=row.attempt,
+        closed_at=row.closed_at,
+        state=State(row.state),
+        sentence=row.sentence,
+        stage=row.stage,
+        percent=row.percent,
+    )
+
+
+def _stored(row: Row[Any]) -> StoredInstance:
+    return StoredInstance(
+        study_instance_uid=row.study_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        sop_class_uid=row.sop_class_uid,
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        modality=row.modality,
+        series_number=row.series_number,
+        series_description=row.series_description,
+        key=row.content_key,
+        sha256=row.sha256,
+        size=row.size,
+        received_at=row.received_at,
+        used=row.relevant and not row.conflict and not row.lost,
+        conflict=row.conflict,
+        reason_ignored=row.reason_ignored,
+    )
