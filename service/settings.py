@@ -111,10 +111,11 @@ class DestinationTable(_Table):
 
 
 class Web(_Table):
-    """The status page and API."""
+    """The status page and API; `show_patient_id` shows the patient ID on the page of one study, never in a list."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    show_patient_id: bool = False
 
 
 class Worker(_Table):
