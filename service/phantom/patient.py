@@ -14,6 +14,7 @@ from service.phantom.sample import fraction, index_box
 from service.phantom.scene import bodies, paint
 from service.phantom.signals import PHASES
 from service.phantom.truth import Truth, measure_truth
+from service.phantom.uids import derive_uid
 from service.phantom.vessels import VesselKind, classify
 from service.regions.region import Kind
 from service.study.model import Role, Vector
@@ -64,9 +65,11 @@ def make_patient(
 
 def render(recipe: PhantomRecipe) -> PhantomPatient:
     """The patient of a recipe."""
-    grid = recipe.t1.empty()
+    where = derive_uid(recipe, "frame of reference")
+    grid = replace(recipe.t1.empty(), frame_of_reference_uid=where)
     masks = {kind: fraction(body, grid) for kind, body in bodies(recipe).items()}
-    return PhantomPatient(recipe, _images(recipe), masks, truth_of(recipe))
+    phases = {role: replace(image, frame_of_reference_uid=where) for role, image in _images(recipe).items()}
+    return PhantomPatient(recipe, phases, masks, truth_of(recipe))
 
 
 def make_masks(recipe: PhantomRecipe) -> PhantomMasks:

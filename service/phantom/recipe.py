@@ -115,7 +115,7 @@ def random_recipe(seed: int, spacing: Vector | None = None, wish: Wish | None = 
     rng = np.random.default_rng([seed, 20140801])
     ranges = RANGES[want.size]
     for _ in range(ATTEMPTS):
-        lesion = _draw_lesion(rng, ranges, want)
+        lesion = draw_lesion(rng, want)
         kind = want.vessel or VesselKind(rng.choice(list(VesselKind)))
         diameter = want.diameter or float(rng.choice(DIAMETERS))
         tube = None if kind is VesselKind.NONE or lesion is None else plan_vessel(lesion, kind, diameter, rng)
@@ -152,8 +152,9 @@ def with_dent(recipe: PhantomRecipe, depth: float = 3.0) -> PhantomRecipe:
     return replace(recipe, lesion=replace(recipe.lesion, dent=dent))
 
 
-def _draw_lesion(rng: np.random.Generator, ranges: Ranges, want: Wish) -> Lesion | None:
-    """A zone about the middle of the liver and a tumor whose margin is about the wished one."""
+def draw_lesion(rng: np.random.Generator, want: Wish) -> Lesion | None:
+    """A zone about the middle of the liver and a tumor whose margin is about the wished one; None when it leaves the liver."""
+    ranges = RANGES[want.size]
     radius = want.tumor_radius or float(rng.uniform(*ranges.tumor_radius))
     margin = float(rng.uniform(-2, 10)) if want.margin is None else want.margin
     low, high = ranges.zone_radius
