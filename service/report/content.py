@@ -80,14 +80,6 @@ def number(name: Code, value: float, unit: Code, relation: Relation) -> Dataset:
     return item
 
 
-def no_number(name: Code, qualifier: Code, relation: Relation) -> Dataset:
-    """A number that could not be had, and in which way (PS3.16 CID 42)."""
-    item = _item("NUM", name, relation)
-    item.MeasuredValueSequence = []
-    item.NumericValueQualifierCodeSequence = [coded(qualifier)]
-    return item
-
-
 def image(name: Code, sop_class_uid: str, sop_instance_uid: str, relation: Relation, segment: int | None = None) -> Dataset:
     """A reference to an image, or to one segment of a segmentation."""
     item = _item("IMAGE", name, relation)

@@ -1,6 +1,6 @@
 """One measurement group per tumor: TID 1411, the findings in report order.
 
-Source: DICOM PS3.16 TID 1411 (volumetric ROI), 1419 (its measurements), 310 (uncertainty), 4019 (algorithm).
+Source: DICOM PS3.16 TID 1411 (volumetric ROI), 1419 (its measurements), 4019 (algorithm).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 
 from service import codes
+from service.codes import Code
 from service.features.finding import Finding, Status
 from service.report import content
 from service.report import vocabulary as words
@@ -19,9 +20,6 @@ from service.report.draft import Draft
 from service.report.record import answer, bounds
 from service.report.result import TumorResult
 from service.report.wording import shown_interval
-
-_QUALIFIERS = {Status.NOT_ASSESSABLE: codes.INDETERMINATE, Status.NOT_ATTEMPTED: codes.NOT_ATTEMPTED}
-_ANSWERS = {Status.NOT_ASSESSABLE: codes.UNDETERMINED, Status.NOT_ATTEMPTED: words.NOT_EVALUATED}
 
 
 def group(draft: Draft, index: int) -> Dataset | None:
@@ -55,8 +53,8 @@ def evaluations(draft: Draft, index: int) -> Iterator[Dataset]:
     yield from _contours(tumor)
     for finding in tumor.findings:
         title = f"{tumor.label}, {finding.title}"
-        if finding.value is None:
-            value = finding.category or _ANSWERS[finding.status]
+        value = finding.category or no_answer(finding)
+        if finding.value is None and value is not None:
             item = content.code(finding.code, value, Relation.CONTAINS)
         else:
             item = content.text(finding.code, f"{title}: {answer(finding)}", Relation.CONTAINS)
@@ -75,42 +73,42 @@ def _contours(tumor: TumorResult) -> Iterator[Dataset]:
 
 
 def _finding(draft: Draft, finding: Finding) -> Iterator[Dataset]:
-    """A number, a coded answer, or both; what explains it stands below the first of them."""
-    number, category = _number(finding), _category(finding)
-    below = list(_about(draft, finding, finding.title))
-    for item in (number, category):
-        if item is not None:
-            yield content.with_items(item, below)
-            below = []
+    """A number with the ends of its interval, a coded answer, or both; what explains it stands below the first of them.
 
-
-def _number(finding: Finding) -> Dataset | None:
+    A number that could not be had is a coded answer too: a NUM without a value is allowed by the standard, but refused by
+    validators in use.
+    """
+    about = list(_about(draft, finding, finding.title))
     if finding.value is not None and finding.unit is not None:
         item = content.number(finding.code, finding.value, finding.unit, Relation.CONTAINS)
-        return content.with_items(item, _uncertainty(finding))
-    if finding.status is not Status.MEASURED and finding.unit is not None:
-        return content.no_number(finding.code, _QUALIFIERS[finding.status], Relation.CONTAINS)
+        yield content.with_items(item, about)
+        yield from _interval(finding, finding.unit)
+        about = []
+    value = finding.category or no_answer(finding)
+    if value is not None:
+        yield content.with_items(content.code(finding.code, value, Relation.CONTAINS), about)
+
+
+def no_answer(finding: Finding) -> Code | None:
+    """The code that says why there is no answer, None when there is one."""
+    if finding.status is Status.NOT_ATTEMPTED:
+        return codes.NOT_ATTEMPTED
+    if finding.status is Status.NOT_ASSESSABLE:
+        return codes.UNDETERMINED if finding.unit is None else codes.INDETERMINATE
     return None
 
 
-def _category(finding: Finding) -> Dataset | None:
-    value = finding.category
-    if finding.status is not Status.MEASURED and finding.unit is None:
-        value = _ANSWERS[finding.status]
-    return None if value is None else content.code(finding.code, value, Relation.CONTAINS)
-
-
-def _uncertainty(finding: Finding) -> Iterator[Dataset]:
-    """How far the ends of the interval lie from the value, where it lies between them (TID 310 row 5)."""
-    if finding.value is None or finding.unit is None:
-        return
+def _interval(finding: Finding, unit: Code) -> Iterator[Dataset]:
+    """The ends of the interval as numbers of their own, so that no reader can take one for the value."""
     low, high = bounds(finding) or (None, None)
-    for concept, distance in (
-        (words.UPPER_UNCERTAINTY, None if high is None else high - finding.value),
-        (words.LOWER_UNCERTAINTY, None if low is None else finding.value - low),
-    ):
-        if distance is not None and distance >= 0:
-            yield content.number(concept, distance, finding.unit, Relation.PROPERTIES)
+    for concept, end, words_for in ((words.LOWER_END, low, "lower"), (words.UPPER_END, high, "upper")):
+        if end is not None:
+            title = f"{finding.title}, {words_for} end of the 95 percent interval"
+            below = [
+                content.code(words.MEASURED_CONCEPT, finding.code, Relation.CONCEPT),
+                content.text(words.EQUIVALENT_NAME, title, Relation.CONCEPT),
+            ]
+            yield content.with_items(content.number(concept, end, unit, Relation.CONTAINS), below)
 
 
 def _about(draft: Draft, finding: Finding, title: str) -> Iterator[Dataset]:

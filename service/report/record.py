@@ -12,9 +12,10 @@ Shape (JSON; numbers as measured, lengths mm, volumes mL, LPS positions; null wh
              "used", "reference", "note"}],
  "tumors": [{"label", "tracking_id", "tracking_uid",
              "contours": {"tumor": method | null, "ablation_zone": method | null},
-             "findings": [{"name", "title", "code": CODE, "status", "value", "unit": CODE | null, "interval": [low, high] | null,
-                           "category": CODE | null, "answer", "interval_shown", "reason": {"code", "sentence"} | null, "note",
-                           "place": [x, y, z] | null, "contours", "method", "source", "inputs": [phase key]}]}]}
+             "findings": [{"name", "title", "code": CODE, "status", "value", "unit": CODE | null,
+                           "interval": [low, high] | null, "category": CODE | null, "answer", "interval_shown",
+                           "reason": {"code", "sentence"} | null, "note", "place": [x, y, z] | null,
+                           "contours", "method", "source", "inputs": [phase key]}]}]}
 CODE = {"value", "scheme", "meaning"}
 ```
 

@@ -24,7 +24,7 @@ from service.report.segments import LOOKS, Segment
 from service.report.wording import RESEARCH_USE, clip, plain
 from service.study.model import Plane
 
-IDENTITY = Identity("seg", SegmentationStorage, "SEG", "Cryomargin segmentation", offset=1)
+IDENTITY = Identity("seg", SegmentationStorage, "SEG", "Cryomargin contours, for research use", offset=1)
 
 _SEGMENT_NUMBER = (Tag("SegmentIdentificationSequence"), Tag("ReferencedSegmentNumber"))
 _POSITION = (Tag("PlanePositionSequence"), Tag("ImagePositionPatient"))
@@ -48,7 +48,8 @@ def make(draft: Draft) -> Dataset | None:
 def _add_image(made: Dataset, grid: Grid) -> None:
     made.ImageType = ["DERIVED", "PRIMARY"]
     made.ContentLabel = "ABLATION_MARGIN"
-    made.ContentDescription = RESEARCH_USE[:64].rsplit(";", 1)[0]
+    made.ContentDescription = "Contours that the ablation margin was measured on"
+    made.ImageComments = RESEARCH_USE
     made.ContentCreatorName = None
     made.SamplesPerPixel = 1
     made.PhotometricInterpretation = "MONOCHROME2"

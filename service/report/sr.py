@@ -21,7 +21,7 @@ from service.report.header import Identity, begin, finish
 from service.report.result import PhaseUse
 from service.report.wording import RESEARCH_USE, plain
 
-IDENTITY = Identity("sr", Comprehensive3DSRStorage, "SR", "Cryomargin report", offset=2)
+IDENTITY = Identity("sr", Comprehensive3DSRStorage, "SR", "Cryomargin report, preliminary, for research use", offset=2)
 
 
 def make(draft: Draft) -> Dataset:
@@ -86,7 +86,6 @@ def _library(draft: Draft) -> Iterator[Dataset]:
 
 def _acquisition(use: PhaseUse) -> Iterator[Dataset]:
     yield content.code(words.MODALITY, words.MAGNETIC_RESONANCE, Relation.ACQUISITION)
-    yield content.code(words.TARGET_REGION, codes.LIVER, Relation.ACQUISITION)
     if use.phase.first.frame_of_reference_uid:
         yield content.uid_reference(words.FRAME_OF_REFERENCE, use.phase.first.frame_of_reference_uid, Relation.ACQUISITION)
 

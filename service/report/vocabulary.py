@@ -1,6 +1,6 @@
 """The concepts that only output objects use: names of template rows, segment categories, our own questions.
 
-Source: DICOM PS3.16 TID 1500, 1411, 1419, 310, 1004, 1204, 1600, 4019; CID 7150.
+Source: DICOM PS3.16 TID 1500, 1411, 1419, 1004, 1204, 1600, 4019; CID 7150.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ IMAGE_LIBRARY = _dcm("111028", "Image Library")
 IMAGE_LIBRARY_GROUP = _dcm("126200", "Image Library Group")
 MODALITY = _dcm("121139", "Modality")
 MAGNETIC_RESONANCE = _dcm("MR", "Magnetic Resonance")
-TARGET_REGION = _dcm("123014", "Target Region")
 FRAME_OF_REFERENCE = _dcm("112227", "Frame of Reference UID")
 SOURCE = _sct("260753009", "Source")
 
@@ -53,13 +52,10 @@ SOURCE_SERIES = _dcm("121232", "Source series for segmentation")
 
 # Measurement.
 EQUIVALENT_NAME = _dcm("121050", "Equivalent Meaning of Concept Name")
-UPPER_UNCERTAINTY = _sct("371886008", "+, range of upper measurement uncertainty")
-LOWER_UNCERTAINTY = _sct("371885007", "-, range of lower measurement uncertainty")
 ALGORITHM_NAME = _dcm("111001", "Algorithm Name")
 ALGORITHM_VERSION = _dcm("111003", "Algorithm Version")
 ALGORITHM_PARAMETERS = _dcm("111002", "Algorithm Parameters")
 COMMENT = _dcm("121106", "Comment")
-NOT_EVALUATED = _sct("373121007", "Not Evaluated")
 
 # Segments.
 ABNORMAL_STRUCTURE = _sct("49755003", "Morphologically Abnormal Structure")
@@ -73,7 +69,10 @@ CONDITION = ours("CONDITION", "Condition of use")
 WARNING = ours("WARNING", "Limitation of this result")
 PHASE = ours("PHASE", "Phase of the study")
 CONTOURS = ours("CONTOURS", "Origin of contours")
-REASON = ours("REASON", "Reason for no answer")
+REASON = ours("REASON", "Reason")
 INTERVAL = ours("INTERVAL95", "95 percent interval")
+LOWER_END = ours("LOWER95", "Lower end of 95 percent interval")
+UPPER_END = ours("UPPER95", "Upper end of 95 percent interval")
+MEASURED_CONCEPT = ours("INTERVALOF", "Measurement of this interval")
 PLACE = ours("PLACE", "Place, LPS mm")
 LITERATURE = ours("SOURCE", "Source of the definition")
