@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlencode
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from service.errors import CryomarginError
 from service.store.index import Index
 from service.store.records import Delivery, DeliveryState, State, StudyDetail, StudySummary
@@ -142,11 +144,10 @@ def _went_wrong(delivery: Delivery) -> bool:
 
 def _database(index: Index) -> models.CheckAnswer:
     try:
-        counts = index.counts()
-    except CryomarginError as failure:
-        return models.CheckAnswer(name="database", ok=False, sentence=failure.sentence)
-    sentence = f"{counts.instances} images in {sum(counts.studies.values())} studies."
-    return models.CheckAnswer(name="database", ok=True, sentence=sentence)
+        waiting = len(index.waiting_jobs())
+    except (CryomarginError, SQLAlchemyError) as failure:
+        return models.CheckAnswer(name="database", ok=False, sentence=f"It does not answer ({type(failure).__name__}).")
+    return models.CheckAnswer(name="database", ok=True, sentence=f"It answers; {waiting} studies wait for their result.")
 
 
 def _last_detail(destination: str, deliveries: Iterable[Delivery]) -> str:

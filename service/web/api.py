@@ -92,7 +92,7 @@ def service(index: Reads, info: Knows) -> models.Service:
 
 @router.get("/destinations", tags=["destinations"], summary="Where results go", responses=problems(500))
 def destinations(index: Reads, info: Knows) -> models.Destinations:
-    """Each destination with the number of objects in each delivery state."""
+    """Each destination with what waits for it and what it refused."""
     return models.Destinations(items=answers.destinations(index, info))
 
 

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from service.report.wording import RESEARCH_USE
 from service.store.records import AT_WORK, State
-from service.web import answers, openapi
+from service.web import answers, models, openapi
 from service.web.api import Controls, InState, Knows, Offset, Reads, StudyUid, find
 from service.web.origin import refuse_other_sites
 from service.web.problems import Problem
@@ -49,6 +49,7 @@ def study(request: Request, index: Reads, info: Knows, study_uid: StudyUid, *, s
     shown = answers.study(find(index, study_uid), show_patient_id=info.show_patient_id)
     context = {
         "study": shown,
+        "current": _is_current(shown),
         "replayable": shown.state not in MOVING,
         "still": f"{_root(request)}/studies/{quote(study_uid, safe='')}?still=1",
         "refresh_s": REFRESH_S if shown.state in MOVING and not still else None,
@@ -86,9 +87,15 @@ def render(
     request: Request, name: str, context: Mapping[str, Any], *, status_code: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """The template filled; every value is escaped."""
-    always = {"info": request.app.state.info, "notice": RESEARCH_USE, "root": _root(request), "refresh_s": None}
+    always = {"info": request.app.state.info, "notice": RESEARCH_USE, "root": _root(request), "refresh_s": None, "here": ""}
     body = TEMPLATES.get_template(name).render(always | dict(context))
     return HTMLResponse(body, status_code=status_code, headers=dict(headers or {}))
+
+
+def _is_current(study: models.Study) -> bool:
+    """Whether the result is about what the state and the sentence are about."""
+    has_answer = study.state in {State.DELIVERING, State.DONE}
+    return study.result is not None and has_answer and study.result_version == study.content_version
 
 
 def _root(request: Request) -> str:

@@ -13,6 +13,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from service.errors import CryomarginError, Refused, TryAgain, Unusable
@@ -69,7 +70,8 @@ def answer(request: Request, problem: WebProblem, headers: Mapping[str, str] | N
         **problem.extra,  # type: ignore[arg-type]  # members beside those of the RFC are allowed by the model
     )
     if wants_page(request):
-        return request.app.state.problem_page(request, body, headers)
+        page: Response = request.app.state.problem_page(request, body, headers)
+        return page
     content = jsonable_encoder(body, exclude_none=True)
     return JSONResponse(content, problem.status, headers=headers, media_type=MEDIA_TYPE)
 
@@ -83,6 +85,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem."""
     app.add_exception_handler(WebProblem, _web_problem)
     app.add_exception_handler(CryomarginError, _failure)
+    app.add_exception_handler(SQLAlchemyError, _database)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unforeseen)
@@ -98,6 +101,11 @@ def _failure(request: Request, exc: Exception) -> Response:
     status = STATUS_OF.get(type(exc), 500)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
     return answer(request, WebProblem(status, exc.code, exc.sentence), headers)
+
+
+def _database(request: Request, exc: Exception) -> Response:
+    detail = f"The database does not answer ({type(exc).__name__}). Nothing that was received is lost."
+    return answer(request, WebProblem(503, "database-down", detail), {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _http(request: Request, exc: Exception) -> Response:

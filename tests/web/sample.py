@@ -11,13 +11,19 @@ from service.report.record import to_record
 from service.report.result import PhaseUse, Result, Software, TumorResult
 from service.study.model import Frame, Instance, Phase, Plane, Role
 
+STUDY = "1.2.826.0.1.3680043.8.498.1"
+RECEIVING = "1.2.826.0.1.3680043.8.498.2"
 AT = datetime(2026, 3, 1, 10, 30, 5, tzinfo=UTC)
-VERDICT = "Limited by coil noise. The narrowest place between tumor and untreated liver is 2.4 mm wide (1.9 to 2.9 mm): <= 3 mm."
+VERDICT = (
+    "Limited by coil noise. The narrowest place between tumor and untreated liver is 2.4 mm wide (1.9 to 2.9 mm): <= 3 mm."
+)
 NOT_PREDICTIVE = "Not predictive in the source study (10/14 vs 25/40, p = .75)."
 AT_MOST_3 = ours("AT_MOST_3", "<= 3 mm")
 
 
-def record(study_uid: str, content_version: str, warnings: tuple[str, ...] = ("The liver was not drawn: capsule not modelled.",)) -> dict[str, Any]:
+def record(
+    study_uid: str, content_version: str, warnings: tuple[str, ...] = ("The liver was not drawn: capsule not modelled.",)
+) -> dict[str, Any]:
     """The result record of the sample, as `report` writes it."""
     phases = (
         _phase(study_uid, 5, "T1 VIBE portal venous", Role.PORTAL_VENOUS, "vessels are brightest; 70 s after contrast"),
