@@ -16,7 +16,7 @@ from service.study.model import Phase, Role
 from service.study.timeline import phase_time
 from service.study.weighting import described
 
-TIME, HINT, RANK, AGENT, ASSUMED = 0.40, 0.25, 0.10, 0.40, 0.15  # points; two witnesses beat one hint
+TIME, HINT, RANK, AGENT, ASSUMED = 0.40, 0.25, 0.10, 0.40, 0.20  # points; two witnesses beat one hint
 _WINDOWS = ((20.0, Role.ARTERIAL), (90.0, Role.PORTAL_VENOUS), (900.0, Role.DELAYED), (float("inf"), Role.HEPATOBILIARY))
 _LIVER_AGENTS = re.compile(r"primovist|eovist|gadox|multihance|gadoben|gd.?eob|hepatobil", re.IGNORECASE)
 
@@ -121,7 +121,9 @@ def _votes_before(item: Timed, timed: Sequence[Timed]) -> list[RoleVote]:
     agents_elsewhere = any(other.agent for other in timed)
     if agents_elsewhere and not item.agent:
         return [RoleVote(Role.T1_PRE, AGENT, "no contrast agent yet, the later phases name one"), _ranked(Role.T1_PRE, "first")]
-    said = "the first of the T1 phases; nothing says when contrast was given" if len(timed) > 1 else "the only T1 phase"
+    if len(timed) < 3:
+        return [RoleVote(Role.T1_PRE, ASSUMED / 2, "nothing speaks of contrast"), _ranked(Role.T1_PRE, "first")]
+    said = "the first of the T1 phases; none says when contrast was given"
     return [RoleVote(Role.T1_PRE, ASSUMED, said), _ranked(Role.T1_PRE, "first")]
 
 

@@ -68,7 +68,7 @@ def _by(values: Sequence[Value], group: Group) -> list[tuple[Value, Group]]:
 
 
 def _label(name: str, value: Value) -> str:
-    if value is None:
+    if value in {None, ""}:
         return f"no {name}"
     shown = f"{value:g}" if isinstance(value, float) else "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return f"{name} {shown}".strip()
