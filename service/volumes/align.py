@@ -1,0 +1,252 @@
+"""Phases are brought onto one grid: the rigid motion between two of them, and how far one can trust it.
+
+Blocks of the reference that show edges are looked for in the other phase (`blocks`), first on a coarse grid together, for
+the translation of a breath, then on a finer one each for itself, for the rigid motion that suits most of them. What no
+rigid motion explains is the residual. Nothing is warped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - everybody knows it by this name
+from scipy.spatial.transform import Rotation
+
+from service.errors import Unusable
+from service.volumes.blocks import Blocks, Matches, choose_blocks, coarser, describe, edge_scale, match
+from service.volumes.volume import Array, Matrix, Volume
+
+COARSE, FINE = 5.0, 2.5  # mm, spacing of the working grids
+REACH_COARSE, REACH_FINE = 5, 2  # voxels: 25 mm covers a breath, 5 mm the rest
+ROUNDS = 8
+SETTLED = 0.05  # mm; a smaller step changes nothing
+ALIKE = 0.4  # mean similarity of the blocks; noise reaches .3, phases of one patient .8
+FEWEST = 8  # blocks; below it six numbers cannot be told from chance
+STILL = 0.4  # mm; a smaller motion is not told from none, and interpolation would cost more than it gives
+SURE = 4.0  # F value from which a rotation is believed
+LIMIT = 2.0  # mm, or one voxel of the reference where that is more
+
+Interpolation = Literal["linear", "bspline"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aligned:
+    """A phase on the reference grid.
+
+    `residual` (mm) is the root mean square of what the rigid motion leaves unexplained at the blocks; `moved` (mm) the root
+    mean square motion there, 0 exactly when the phases were aligned already. `motion` (4x4, LPS mm) takes a reference
+    point to the same tissue in the moving phase. Voxels that the moving phase does not cover are NaN.
+    """
+
+    volume: Volume
+    residual: float
+    moved: float
+    motion: Matrix
+
+
+def align(
+    reference: Volume,
+    moving: Volume,
+    *,
+    region: Volume | None = None,
+    across_frames: bool = False,
+    interpolation: Interpolation = "linear",
+) -> Aligned:
+    """`moving` on the grid of `reference`, after the rigid motion that the images support, if any.
+
+    `region` is a mask (any grid) that limits the places compared, for example to the liver, which breathes, without the
+    spine, which does not.
+
+    Raises:
+        Unusable: `align.frame_of_reference` when the two do not share their coordinates, unless `across_frames`;
+            `align.structure` when there is too little to compare; `align.residual` when more than max(1 voxel, 2 mm) stays
+            unexplained. The phase must then be left out.
+    """
+    _same_frame(reference, moving, across_frames=across_frames)
+    start = _start(reference, moving, across_frames=across_frames)
+    motion, blocks, residual = _register(reference, moving, region, start)
+    moved = _rms(_displacement(motion, blocks.points))
+    limit = max(LIMIT, *reference.spacing)
+    if residual > limit:
+        raise Unusable(
+            "align.residual", f"The phases do not fit onto each other: {residual:.1f} mm remain, {limit:.1f} mm are allowed"
+        )
+    return Aligned(resample(moving, reference, motion=motion, interpolation=interpolation), residual, moved, motion)
+
+
+def resample(
+    volume: Volume,
+    onto: Volume,
+    *,
+    motion: Matrix | None = None,
+    interpolation: Interpolation = "linear",
+    outside: float = np.nan,
+) -> Volume:
+    """`volume` at the voxels of `onto`; `motion` (4x4, LPS mm) takes a point of `onto` to its place in `volume`.
+
+    Voxels that `volume` does not cover become `outside`. The same grid without motion is given back as it is.
+    """
+    if motion is None or np.array_equal(motion, np.eye(4)):
+        if volume.same_grid(onto):
+            return volume
+        motion = np.eye(4)
+    back = np.linalg.inv(volume.affine) @ motion @ onto.affine
+    values = _interpolate(volume.values, back, onto.shape, interpolation, outside)
+    return Volume(values, onto.affine, onto.frame_of_reference_uid)
+
+
+def _same_frame(reference: Volume, moving: Volume, *, across_frames: bool) -> None:
+    both = (reference.frame_of_reference_uid, moving.frame_of_reference_uid)
+    if not across_frames and all(both) and both[0] != both[1]:
+        raise Unusable(
+            "align.frame_of_reference", "The phases do not share a frame of reference, so their positions mean different things"
+        )
+
+
+def _start(reference: Volume, moving: Volume, *, across_frames: bool) -> Matrix:
+    """No motion where coordinates are shared; the middle of one grid onto the middle of the other where they are not."""
+    start = np.eye(4)
+    if across_frames:
+        start[:3, 3] = _middle(moving) - _middle(reference)
+    return start
+
+
+def _middle(volume: Volume) -> Matrix:
+    return volume.to_mm((np.array(volume.shape) - 1) / 2.0)
+
+
+def _register(reference: Volume, moving: Volume, region: Volume | None, start: Matrix) -> tuple[Matrix, Blocks, float]:
+    """The motion, the blocks it was found on and the residual, mm."""
+    motion = _translate(reference, moving, region, start)
+    blocks = choose_blocks(coarser(reference, FINE), region)
+    other = coarser(moving, FINE)
+    scale = edge_scale(other)
+    for _ in range(ROUNDS):
+        matches, points = _look(blocks, other, scale, motion)
+        step = _rigid_step(matches, points, turned=not np.array_equal(motion[:3, :3], start[:3, :3]))
+        motion = motion @ step
+        if _rms(_displacement(step, points)) < SETTLED:
+            break
+    if not np.array_equal(start, motion) and _rms(_displacement(np.linalg.inv(start) @ motion, blocks.points)) < STILL:
+        motion = start
+    matches, points = _look(blocks, other, scale, motion)
+    if float(np.mean(matches.peak)) < ALIKE:
+        raise Unusable("align.structure", "The phases share too little structure to be compared")
+    return motion, blocks, _left_over(matches, np.zeros((len(points), 3)))
+
+
+def _translate(reference: Volume, moving: Volume, region: Volume | None, start: Matrix) -> Matrix:
+    """`start` followed by the whole-voxel shift on which the blocks of the coarse grid agree best."""
+    blocks = choose_blocks(coarser(reference, COARSE), region)
+    other = coarser(moving, COARSE)
+    _enough(len(blocks.centres))
+    similarity, seen = match(blocks, other, edge_scale(other), start, REACH_COARSE)
+    _enough(int(seen.sum()))
+    best = describe(similarity[seen].mean(axis=0, keepdims=True), blocks.grid)
+    step = np.eye(4)
+    step[:3, 3] = best.shift[0] + _inner(best)[0]
+    return start @ step
+
+
+def _look(blocks: Blocks, other: Volume, scale: float, motion: Matrix) -> tuple[Matches, Matrix]:
+    similarity, seen = match(blocks, other, scale, motion, REACH_FINE)
+    _enough(int(seen.sum()))
+    return describe(similarity[seen], blocks.grid), blocks.points[seen]
+
+
+def _enough(count: int) -> None:
+    if count < FEWEST:
+        raise Unusable("align.structure", "The phases share too little structure to be compared")
+
+
+def _rigid_step(matches: Matches, points: Matrix, *, turned: bool) -> Matrix:
+    """The small motion (4x4) that suits most blocks; with a rotation only where they ask for it, now or before (`turned`)."""
+    centre = points.mean(axis=0)
+    turns = _fit(matches, _jacobian(points - centre))
+    shifts = _fit(matches, _jacobian(points - centre)[:, :, :3])
+    free = max(3 * len(points) - 6, 1)
+    gain = (shifts.cost - turns.cost) / 3.0 / max(turns.cost / free, 1e-12)
+    theta = turns.theta if turned or gain > SURE else np.concatenate([shifts.theta, np.zeros(3)])
+    step = np.eye(4)
+    step[:3, :3] = Rotation.from_rotvec(theta[3:]).as_matrix()
+    step[:3, 3] = theta[:3] + centre - step[:3, :3] @ centre
+    return step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    theta: Matrix
+    cost: float
+
+
+def _fit(matches: Matches, jacobian: Matrix) -> _Fit:
+    """Least squares in the metric of each block's curvature; blocks that disagree count less (Cauchy weights)."""
+    weights = np.ones(len(matches.peak))
+    theta = np.zeros(jacobian.shape[2])
+    pull = np.einsum("nab,nb->na", matches.curvature, matches.shift) + matches.slope
+    for _ in range(8):
+        normal = np.einsum("n,nap,nab,nbq->pq", weights, jacobian, matches.curvature, jacobian)
+        right = np.einsum("n,nap,na->p", weights, jacobian, pull)
+        theta = np.linalg.lstsq(normal, right, rcond=1e-9)[0]
+        errors = _errors(matches, jacobian @ theta)
+        usual = max(float(np.median(errors)), SETTLED)
+        weights = 1.0 / (1.0 + (errors / (2.0 * usual)) ** 2)
+    return _Fit(theta, float(np.sum(weights * _quadratic_loss(matches, jacobian @ theta))))
+
+
+def _jacobian(arms: Matrix) -> Matrix:
+    """How a block at `arms` (n, 3) from the centre moves with translation and rotation vector, (n, 3, 6)."""
+    x, y, z = arms.T
+    zero = np.zeros_like(x)
+    turn = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], axis=1).reshape(-1, 3, 3)
+    return np.concatenate([np.broadcast_to(np.eye(3), turn.shape), turn], axis=2)
+
+
+def _inner(matches: Matches) -> Matrix:
+    """From the best whole shift to the peak between voxels, LPS mm, (n, 3); directions without curvature stay."""
+    steep = np.maximum(np.trace(matches.curvature, axis1=1, axis2=2), 1e-12)[:, None, None]
+    damped = matches.curvature + 0.02 * steep * np.eye(3)
+    return np.asarray(np.linalg.solve(damped, matches.slope[..., None])[..., 0])
+
+
+def _quadratic_loss(matches: Matches, moved: Matrix) -> Matrix:
+    """What each block loses in similarity (twice) when it is put at `moved` instead of its own best place."""
+    off = matches.shift + _inner(matches) - moved
+    return np.asarray(np.einsum("na,nab,nb->n", off, matches.curvature, off))
+
+
+def _errors(matches: Matches, moved: Matrix) -> Matrix:
+    """Distance of each block from its own best place, mm, judged in the directions in which it can be."""
+    steep = np.maximum(np.trace(matches.curvature, axis1=1, axis2=2), 1e-12)
+    return np.asarray(np.sqrt(3.0 * _quadratic_loss(matches, moved) / steep))
+
+
+def _left_over(matches: Matches, moved: Matrix) -> float:
+    """Root mean square of the errors, mm; each block counts as much as it is sure."""
+    steep = np.maximum(np.trace(matches.curvature, axis1=1, axis2=2), 1e-12)
+    return float(np.sqrt(np.sum(steep * _errors(matches, moved) ** 2) / np.sum(steep)))
+
+
+def _displacement(motion: Matrix, points: Matrix) -> Matrix:
+    return points @ motion[:3, :3].T + motion[:3, 3] - points
+
+
+def _rms(vectors: Matrix) -> float:
+    return float(np.sqrt(np.mean(np.sum(vectors**2, axis=1)))) if len(vectors) else 0.0
+
+
+def _interpolate(values: Array, back: Matrix, shape: tuple[int, int, int], how: Interpolation, outside: float) -> Array:
+    """Values at index `back` @ (k, j, i, 1). SimpleITK sees plain arrays of index space: it never learns of patients."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values, dtype=np.float32))
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(back[2::-1, 2::-1].ravel().tolist())
+    transform.SetTranslation(back[2::-1, 3].tolist())
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetNumberOfThreads(1)
+    resampler.SetSize([int(n) for n in shape[::-1]])
+    resampler.SetTransform(transform)
+    resampler.SetInterpolator(sitk.sitkLinear if how == "linear" else sitk.sitkBSpline)
+    resampler.SetDefaultPixelValue(outside)
+    return np.asarray(sitk.GetArrayFromImage(resampler.Execute(image)), dtype=np.float32)

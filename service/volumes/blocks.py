@@ -1,0 +1,206 @@
+"""Where small blocks of one image are found in another, whatever the contrast of the two.
+
+Two phases show the same edges with other brightness, even reversed (a vessel is dark before contrast and bright after it).
+So blocks are compared by the direction of their edges, up to sign: the products n n' of the saturated gradient
+n = g / sqrt(g.g + eta^2), a form of the normalised gradient field (Haber and Modersitzki 2006). The similarity of a block
+over all shifts within reach is a small volume; its peak and curvature say where the block went and how surely, in each
+direction: a flat edge says nothing along itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from service.volumes.volume import Array, Matrix, Volume
+
+HALF_BLOCK = 14.0  # mm; holds part of an organ's edge and some vessels
+BLOCKS = 80
+MOST = 0.8  # of a block; beyond the edge of an image there is nothing to match
+PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+DOUBLE = np.sqrt(np.array([1, 1, 1, 2, 2, 2], dtype=np.float32))  # off-diagonal products count twice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Blocks of a reference: `centres` (n, 3) indices (k, j, i) into `grid`, `features` (n, 6, k, j, i), `half` in voxels."""
+
+    grid: Volume
+    centres: NDArray[np.int64]
+    features: Array
+    half: NDArray[np.int64]
+
+    @property
+    def points(self) -> Matrix:
+        """Centres in LPS mm, (n, 3)."""
+        return self.grid.to_mm(self.centres.astype(np.float64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """For each block how similarity falls off around its best shift.
+
+    `shift` (n, 3) LPS mm is the best shift on the grid of shifts; `slope` (n, 3) and `curvature` (n, 3, 3) describe the
+    similarity near it as S(u) = peak + slope.(u - shift) - (u - shift).curvature.(u - shift) / 2, curvature >= 0.
+    """
+
+    shift: Matrix
+    slope: Matrix
+    curvature: Matrix
+    peak: Matrix
+
+
+def coarser(volume: Volume, target: float) -> Volume:
+    """Means over whole voxels, so that the spacing comes near `target` mm, lightly smoothed against aliasing and noise."""
+    factor = np.array([max(1, round(target / size)) for size in volume.spacing])
+    factor = np.minimum(factor, volume.shape)
+    count = np.array(volume.shape) // factor
+    inner = volume.values[tuple(slice(0, int(n * f)) for n, f in zip(count, factor, strict=True))]
+    k, j, i = (int(n) for n in count)
+    fk, fj, fi = (int(f) for f in factor)
+    means = inner.reshape(k, fk, j, fj, i, fi).mean(axis=(1, 3, 5), dtype=np.float32)
+    affine = volume.affine.copy()
+    affine[:3, :3] = volume.affine[:3, :3] * factor
+    affine[:3, 3] = volume.to_mm((factor - 1) / 2.0)
+    return Volume(ndimage.gaussian_filter(means, 0.7), affine, volume.frame_of_reference_uid)
+
+
+def edge_scale(volume: Volume) -> float:
+    """The gradient (per mm) below which an edge cannot be told from noise: twice the usual one inside the body."""
+    size = np.sqrt(sum(part**2 for part in _gradient(volume.values, volume)))
+    body = size[volume.values > 0.3 * float(volume.values.mean())]
+    if not body.size:
+        return 0.0
+    return max(2.0 * float(np.median(body)), 0.05 * float(np.percentile(body, 99)))
+
+
+def choose_blocks(grid: Volume, region: Volume | None) -> Blocks:
+    """The blocks of `grid` that show most edges; only those whose centre lies in `region` (mask, any grid) if given."""
+    scale = edge_scale(grid)
+    half = np.array([max(2, round(HALF_BLOCK / size)) for size in grid.spacing])
+    half = np.minimum(half, np.maximum((np.array(grid.shape) - 1) // 2, 1))
+    features = _features(grid.values[None], grid, scale)[0]
+    strength = ndimage.uniform_filter(np.sum(features[:3], axis=0), size=tuple(2 * half + 1), mode="constant")
+    centres = _cell_centres(grid.shape, half)
+    if region is not None:
+        centres = centres[_inside(region, grid.to_mm(centres.astype(np.float64)))]
+    order = np.argsort(-strength[tuple(centres.T)], kind="stable")[:BLOCKS]
+    centres = centres[order][strength[tuple(centres[order].T)] > 0]
+    cut = [features[(slice(None), *_around(centre, half))] for centre in centres]
+    return Blocks(grid, centres, np.stack(cut) if cut else np.zeros((0, 6, 1, 1, 1), np.float32), half)
+
+
+def match(blocks: Blocks, moving: Volume, scale: float, motion: Matrix, reach: int) -> tuple[Array, NDArray[np.bool_]]:
+    """Similarity (n, 2 reach + 1, same, same), 0-1, of each block at each whole-voxel shift of the reference grid.
+
+    `motion` (4x4) takes a reference point to where it is expected in `moving`; `scale` is `edge_scale(moving)`. The second
+    array (n) is False where most of a block lies outside the moving image.
+    """
+    window = blocks.half + reach
+    values, seen = _windows(blocks, moving, motion, window + 1)
+    features = _features(values, blocks.grid, scale)[:, :, 1:-1, 1:-1, 1:-1]
+    shape = tuple(int(2 * reach + 1) for _ in range(3))
+    size = tuple(fft.next_fast_len(int(2 * n + 1), real=True) for n in window)
+    product = np.conj(fft.rfftn(blocks.features, size, axes=(2, 3, 4))) * fft.rfftn(features, size, axes=(2, 3, 4))
+    overlap = fft.irfftn(product.sum(axis=1), size, axes=(1, 2, 3))[:, : shape[0], : shape[1], : shape[2]]
+    energy = _sliding_sum(np.sum(features**2, axis=1), 2 * blocks.half + 1)
+    own = np.sum(blocks.features**2, axis=(1, 2, 3, 4))[:, None, None, None]
+    similarity = overlap / np.sqrt(np.maximum(own * energy, 1e-12))
+    return similarity.astype(np.float32), seen
+
+
+def describe(similarity: Array, grid: Volume) -> Matches:
+    """Peak, slope and curvature of each block's similarity, shifts in LPS mm."""
+    reach = similarity.shape[1] // 2
+    best = np.stack(np.unravel_index(similarity.reshape(len(similarity), -1).argmax(axis=1), similarity.shape[1:]), axis=1)
+    middle = np.clip(best, 1, 2 * reach - 1)
+    steps = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    at = middle[:, None, :] + steps[None]
+    near = similarity[np.arange(len(similarity))[:, None], at[..., 0], at[..., 1], at[..., 2]]
+    terms = near @ np.linalg.pinv(_quadratic(steps.astype(np.float64))).T
+    to_voxels = np.linalg.inv(grid.affine[:3, :3])
+    slope = terms[:, 1:4] @ to_voxels
+    curvature = to_voxels.T @ _psd(-_symmetric(terms[:, 4:])) @ to_voxels
+    return Matches(
+        (middle - reach) @ grid.affine[:3, :3].T, slope, curvature, similarity.max(axis=(1, 2, 3)).astype(np.float64)
+    )
+
+
+def _quadratic(at: Matrix) -> Matrix:
+    k, j, i = at.T
+    return np.stack([np.ones(len(at)), k, j, i, k * k / 2, j * j / 2, i * i / 2, k * j, k * i, j * i], axis=1)
+
+
+def _symmetric(six: Matrix) -> Matrix:
+    full = np.empty((len(six), 3, 3))
+    for column, (row, other) in enumerate(PAIRS):
+        full[:, row, other] = full[:, other, row] = six[:, column]
+    return full
+
+
+def _psd(matrices: Matrix) -> Matrix:
+    """The nearest matrices that curve nowhere upwards."""
+    values, vectors = np.linalg.eigh(matrices)
+    return np.asarray((vectors * np.maximum(values, 0.0)[:, None, :]) @ np.swapaxes(vectors, 1, 2))
+
+
+def _gradient(values: Array, grid: Volume) -> list[Array]:
+    """Differences per mm along the last three axes."""
+    return [
+        np.gradient(values, size, axis=axis - 3).astype(np.float32, copy=False)
+        if values.shape[axis - 3] > 1
+        else np.zeros_like(values)
+        for axis, size in enumerate(grid.spacing)
+    ]
+
+
+def _features(values: Array, grid: Volume, scale: float) -> Array:
+    """Products of saturated gradient components, (n, 6, k, j, i), of `values` (n, k, j, i)."""
+    parts = _gradient(values, grid)
+    soft = 1.0 / (sum(part**2 for part in parts) + np.float32(scale**2 + 1e-20))
+    return np.stack([weight * soft * parts[a] * parts[b] for weight, (a, b) in zip(DOUBLE, PAIRS, strict=True)], axis=1)
+
+
+def _cell_centres(shape: tuple[int, int, int], half: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Centres of blocks that overlap by half and lie wholly inside."""
+    axes = [np.arange(h, n - h, max(1, h)) for n, h in zip(shape, half, strict=True)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _inside(region: Volume, points: Matrix) -> NDArray[np.bool_]:
+    index = region.to_index(points)
+    return np.asarray(ndimage.map_coordinates(region.values, index.T, order=1, mode="constant") > 0.1)
+
+
+def _around(centre: NDArray[np.int64], half: NDArray[np.int64]) -> tuple[slice, slice, slice]:
+    k, j, i = (slice(int(c - h), int(c + h + 1)) for c, h in zip(centre, half, strict=True))
+    return k, j, i
+
+
+def _windows(blocks: Blocks, moving: Volume, motion: Matrix, half: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:
+    """Values of `moving` on the reference grid around each centre, (n, k, j, i), and whether most of each was seen."""
+    offsets = np.stack(np.meshgrid(*[np.arange(-h, h + 1) for h in half], indexing="ij"), axis=-1)
+    to_moving = np.linalg.inv(moving.affine) @ motion @ blocks.grid.affine
+    steps = offsets @ to_moving[:3, :3].T
+    starts = blocks.centres @ to_moving[:3, :3].T + to_moving[:3, 3]
+    index = (starts[:, None, None, None, :] + steps[None]).astype(np.float32)
+    values = ndimage.map_coordinates(moving.values, np.moveaxis(index, -1, 0), order=1, mode="nearest")
+    covered = np.all((index >= -0.5) & (index <= np.array(moving.shape, dtype=np.float32) - 0.5), axis=-1)
+    k, j, i = (slice(int(n), -int(n)) for n in half - blocks.half)
+    within = covered[:, k, j, i].mean(axis=(1, 2, 3)) > MOST
+    return values.astype(np.float32, copy=False), within
+
+
+def _sliding_sum(values: Array, size: NDArray[np.int64]) -> Array:
+    """Sums over boxes of `size` at every place where the box fits, over the last three axes of (n, k, j, i)."""
+    total = values.astype(np.float64)
+    for axis, width in enumerate(size, start=1):
+        summed = np.cumsum(total, axis=axis)
+        zero = np.zeros_like(np.take(summed, [0], axis=axis))
+        summed = np.concatenate([zero, summed], axis=axis)
+        count = summed.shape[axis] - int(width)
+        total = np.take(summed, np.arange(count) + int(width), axis=axis) - np.take(summed, np.arange(count), axis=axis)
+    return total.astype(np.float32)
