@@ -1,0 +1,277 @@
+"""The composition root: settings become store, jobs, listener, worker and web, started and stopped in the right order."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from service import __version__
+from service.configured import caller_of, destinations_of, engine_url, index_url, limits_of, options_of
+from service.dicom.header_scan import read_header
+from service.dicom.listener import Listener, ListenerOptions
+from service.errors import TryAgain
+from service.jobs.analysis import software
+from service.jobs.delivery import Courier, Pauses
+from service.jobs.engine import Engine, EngineOptions
+from service.jobs.steps import Steps
+from service.jobs.worker import Worker
+from service.settings import Settings
+from service.store.files import Files
+from service.store.index import Index
+from service.study.complete import CompletionRule
+from service.web.info import Check, DestinationInfo, Probed, ServiceInfo
+
+MEGABYTE = 1_000_000
+CANNOT_START = "service.start"
+log = structlog.get_logger("service")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Which parts this process runs."""
+
+    listener: bool = True
+    worker: bool = True
+    web: bool = True
+
+
+def utc_now() -> datetime:
+    """The clock of the service."""
+    return datetime.now(UTC)
+
+
+def open_index(settings: Settings) -> Index:
+    """The index of these settings, for a command that only looks or asks for a replay."""
+    return Index.open(index_url(settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What the page may ask for. The worker finds the new attempt in the index, in whatever process it runs."""
+
+    index: Index
+
+    def replay(self, study_uid: str) -> str:
+        """Queue the study once more; gives the id of the new job."""
+        return self.index.reopen(study_uid).job_id
+
+
+class Service:
+    """The running parts of one process. When `start` raises, nothing is left running."""
+
+    def __init__(self, settings: Settings, parts: Parts | None = None) -> None:
+        self.settings = settings
+        self.parts = parts or Parts()
+        self.listener_address = ""
+        self.web_address = ""
+        self._undo = ExitStack()
+
+    def start(self) -> None:
+        """Open what is kept, go on with what was left, and only then let others in.
+
+        Raises:
+            TryAgain: Something outside is in the way: an address in use, a folder that cannot be written, another worker.
+        """
+        with ExitStack() as undo:
+            self._begin(undo)
+            self._undo = undo.pop_all()
+        log.info("started", listener=self.listener_address, web=self.web_address, version=__version__)
+
+    def stop(self) -> None:
+        """Let nobody in any more, finish what can be finished in time, close. What is left goes on at the next start."""
+        log.info("stopping")
+        self._undo.close()
+        log.info("stopped")
+
+    def _begin(self, undo: ExitStack) -> None:
+        folder = _writable(self.settings.storage.folder)
+        self.files = Files(folder)
+        self.index = open_index(self.settings)
+        undo.callback(self.index.close)
+        checks = [_disk_check(self.files, self.settings.storage.minimum_free_mb)]
+        engine = self._start_engine(undo, folder) if self.parts.worker else None
+        if self.parts.listener:
+            checks.append(self._start_listener(undo))
+        if engine is not None:  # looks only after the listener has put in order what a crash left
+            checks.append(self._start_worker(undo, engine))
+        if self.parts.web:
+            self._start_web(undo, tuple(checks))
+
+    def _start_listener(self, undo: ExitStack) -> Check:
+        table = self.settings.listener
+        options = ListenerOptions(
+            ae_title=table.ae_title,
+            host=table.host,
+            port=table.port,
+            calling_ae_titles=table.allowed_calling_ae,
+            max_associations=table.maximum_associations,
+            min_free_bytes=self.settings.storage.minimum_free_mb * MEGABYTE,
+        )
+        listener = Listener(options, self.files, self.index, read_header, utc_now)
+        with _address("listener", table.host, table.port):
+            listener.start()
+        undo.callback(listener.stop, table.drain_s)
+        self.listener_address = f"{table.ae_title}@{table.host}:{listener.address[1]}"
+        return Check("listener", lambda: Probed(ok=True, sentence=f"Listens at {self.listener_address}."))
+
+    def _start_engine(self, undo: ExitStack, folder: Path) -> Engine:
+        table, stop_now = self.settings.worker, threading.Event()
+        undo.enter_context(_only_one(folder / _lock_name(table.name), table.name))
+        engine = Engine(self._engine_options(), self._steps(folder, stop_now), stop_now)
+        engine.start()
+        undo.callback(engine.stop, table.drain_s)
+        return engine
+
+    def _start_worker(self, undo: ExitStack, engine: Engine) -> Check:
+        rule = CompletionRule(self.settings.completion.quiet_s, self.settings.completion.quiet_after_release_s)
+        worker = Worker(self.index, engine.submit, rule, utc_now)
+        worker.start()
+        undo.callback(worker.stop)
+        return Check("worker", lambda: Probed(worker.alive, "Looks for complete studies and waiting jobs."))
+
+    def _engine_options(self) -> EngineOptions:
+        analysis, delivery = self.settings.analysis, self.settings.delivery
+        return EngineOptions(
+            system_url=engine_url(self.settings),
+            worker=self.settings.worker.name,
+            parallel=analysis.parallel,
+            attempts=analysis.attempts,
+            pauses=Pauses(delivery.first_pause_s, delivery.longest_pause_s),
+        )
+
+    def _steps(self, folder: Path, stop_now: threading.Event) -> Steps:
+        return Steps(
+            index=self.index,
+            files=self.files,
+            courier=Courier(self.index, self.files, destinations_of(self.settings), caller_of(self.settings), utc_now),
+            options=options_of(self.settings),
+            limits=limits_of(self.settings),
+            folder=folder / "work",
+            stop=stop_now,
+        )
+
+    def _start_web(self, undo: ExitStack, checks: tuple[Check, ...]) -> None:
+        from service.web.app import create_app
+
+        table = self.settings.web
+        with _address("web", table.host, table.port):
+            bound = _bind(table.host, table.port)
+        web = WebServer(create_app(self.index, Replay(self.index), self._info(checks)), bound)
+        web.start()
+        undo.callback(web.stop)
+        self.web_address = f"http://{table.host}:{bound.getsockname()[1]}/"
+
+    def _info(self, checks: tuple[Check, ...]) -> ServiceInfo:
+        return ServiceInfo(
+            version=__version__,
+            listener=self.listener_address,
+            destinations=tuple(DestinationInfo(one.name, one.address) for one in self.settings.destination),
+            checks=checks,
+            settings_hash=software(options_of(self.settings)).settings_hash,
+            show_patient_id=self.settings.web.show_patient_id,
+        )
+
+
+class WebServer:
+    """uvicorn in a thread, on a socket that is already bound (so that an address in use is known before anything starts)."""
+
+    def __init__(self, app: Any, bound: socket.socket) -> None:
+        import uvicorn
+
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3, lifespan="off")
+        self._socket = bound
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [bound]}, name="web", daemon=True)
+
+    def start(self) -> None:
+        """Serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish open requests and stop."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+
+def configure_log(level: str) -> None:
+    """One event a line on standard error; libraries only speak up when something is wrong."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, format="level=%(levelname)s event=%(name)s message=%(message)r")
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise TryAgain(CANNOT_START, f"storage.folder {folder}: {fault.strerror}") from fault
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise TryAgain(CANNOT_START, f"storage.folder {folder}: this user may not write there")
+    return folder
+
+
+def _disk_check(files: Files, minimum_free_mb: int) -> Check:
+    def probe() -> Probed:
+        free = files.free_bytes() // MEGABYTE
+        return Probed(free >= minimum_free_mb, f"{free} MB are free, {minimum_free_mb} MB must be.")
+
+    return Check("disk", probe)
+
+
+@contextmanager
+def _address(part: str, host: str, port: int) -> Iterator[None]:
+    """Say which part could not have which address."""
+    try:
+        yield
+    except OSError as fault:
+        reason = "is in use by another program" if fault.errno == errno.EADDRINUSE else str(fault.strerror or fault)
+        raise TryAgain(CANNOT_START, f"{part} address {host}:{port}: {reason}") from fault
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+@contextmanager
+def _only_one(lock: Path, name: str) -> Iterator[None]:
+    """Two workers of one name would take each other's running jobs for abandoned ones. The lock dies with the process."""
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise TryAgain(
+                CANNOT_START, f"worker.name {name!r}: a worker of this name runs already on this storage folder"
+            ) from fault
+        yield
+
+
+def _lock_name(worker: str) -> str:
+    """A file name that any worker name can have.
+
+    >>> _lock_name("worker 1/a")
+    'worker-776f726b657220312f61.lock'
+    """
+    return f"worker-{worker.encode().hex()}.lock"

@@ -1,0 +1,38 @@
+"""Settings as the plain options that each package takes: the one place where a setting's name meets its use."""
+
+from __future__ import annotations
+
+from service.dicom.destination import Caller, Destination, parse_destination
+from service.jobs.process import Limits
+from service.pipeline import AnalysisOptions
+from service.settings import Settings
+
+
+def options_of(settings: Settings) -> AnalysisOptions:
+    """Every setting that can change a number."""
+    return AnalysisOptions(segmenters=settings.analysis.segmenters)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one analysis may use."""
+    return Limits(settings.analysis.memory_mb, settings.analysis.timeout_s)
+
+
+def destinations_of(settings: Settings) -> tuple[Destination, ...]:
+    """The configured receivers."""
+    return tuple(parse_destination(one.name, one.address, verify=one.verify == "find") for one in settings.destination)
+
+
+def caller_of(settings: Settings) -> Caller:
+    """Who we are to destinations."""
+    return Caller(settings.delivery.ae_title, settings.delivery.timeout_s)
+
+
+def index_url(settings: Settings) -> str:
+    """Where the index is."""
+    return settings.database.url or f"sqlite:///{settings.storage.folder.absolute() / 'index.sqlite'}"
+
+
+def engine_url(settings: Settings) -> str:
+    """Where the job engine keeps its own notes."""
+    return settings.database.system_url or f"sqlite:///{settings.storage.folder.absolute() / 'engine.sqlite'}"
