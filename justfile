@@ -20,3 +20,11 @@ tests:
 fix:
     uv run ruff check --fix .
     uv run ruff format .
+
+# What runs before each commit, on everything.
+hooks:
+    uv run pre-commit run --all-files
+
+# The whole journey on this machine with a phantom patient.
+demo:
+    uv run cryomargin demo
