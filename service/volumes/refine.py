@@ -42,9 +42,9 @@ def refine_binary(mask: Volume, target: float = TARGET) -> Volume:
     under a Gaussian filter.
     """
     inside = mask.values > 0.5
-    if not inside.any() or inside.all():
-        return mask
     cuts = tuple(max(1, round(size / target)) for size in mask.spacing)
+    if not inside.any() or inside.all():
+        return Volume(_spread(inside.astype(np.float32), cuts, order=1), _cell_affine(mask, cuts), mask.frame_of_reference_uid)
     reach = max(mask.spacing)
     cell = [SMOOTH * cut / size for cut, size in zip(cuts, mask.spacing, strict=True)]
     field = _spread(ndimage.gaussian_filter(_signed_distance(inside, mask.spacing), SMOOTH), cuts, order=3)

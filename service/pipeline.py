@@ -1,0 +1,275 @@
+"""The journey on one page: planes of a study in, the result record out. No I/O, no clock.
+
+analyse = build volumes -> align phases -> segment -> measure -> result
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from service.errors import Unusable
+from service.features.case import Case
+from service.features.finding import Finding, Status
+from service.features.table import measure
+from service.regions.coverage import liver_left_out
+from service.regions.margin_surface import MarginSurface, Visibility, margin_surface, visibility
+from service.regions.region import Drawing, Exam, Kind, Region, Regions
+from service.regions.table import segment_all
+from service.report.result import PhaseUse, Result, Software, TumorResult
+from service.report.uids import derive
+from service.study.coverage import missing_slices
+from service.study.model import Phase, Role, RoleGuess, Study
+from service.study.timeline import acquired_at, classify_exam
+from service.volumes.align import align
+from service.volumes.build import PixelPlane, SliceQuality, build_volume, slice_quality
+from service.volumes.volume import Volume
+
+Progress = Callable[[str, int], None]
+
+# In which phase contours and margin are seen best; the first that is there is the grid of everything.
+REFERENCES = (Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL, Role.T1_PRE, Role.T2)
+AFTER_CONTRAST = frozenset({Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL})
+MEASURED_ON = frozenset(REFERENCES)
+VERDICT_FEATURES = ("minimum_ablation_margin", "bridging_vessel")
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisOptions:
+    """What can change a number. `labels`: (code or word, kind of region) pairs that go before the built-in table."""
+
+    segmenters: tuple[str, ...] = ("drawn", "classical")
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadStudy:
+    """A study with the pixels of its phases (by `Phase.key`) and what the job says about it."""
+
+    study: Study
+    roles: Mapping[str, RoleGuess]
+    planes: Mapping[str, tuple[PixelPlane, ...]]
+    drawings: tuple[Drawing, ...]
+    content_version: str
+    created_at: datetime
+    software: Software
+    predecessors: tuple[str, ...] = ()
+    procedure_at: datetime | None = None
+
+
+def analyse(read: ReadStudy, options: AnalysisOptions, progress: Progress = lambda _stage, _percent: None) -> Result:
+    """Everything that one study says about its ablation margins.
+
+    Raises:
+        Unusable: The study is no post-ablation liver exam, or no phase of it has a geometry that can be trusted; code and
+            sentence say which. What can be measured in part gives a result whose findings carry their reasons.
+    """
+    uses = choose_phases(read)
+    progress("volumes", 5)
+    volumes, uses = _volumes(read, uses)
+    reference = _reference(volumes, uses, drawn=bool(read.drawings))
+    progress("align", 20)
+    phases, residuals, uses = _aligned(volumes, reference, uses)
+    progress("segment", 45)
+    exam = Exam(reference, phases, residuals, read.drawings)
+    regions = segment_all(exam, options.segmenters, [(key, Kind(kind)) for key, kind in options.labels])
+    progress("measure", 75)
+    return _result(read, exam, regions, uses)
+
+
+def choose_phases(read: ReadStudy) -> tuple[PhaseUse, ...]:
+    """Every phase with its role; of several with one role the most certain is used, the earliest of equals."""
+    guesses = [(phase, read.roles[phase.key]) for phase in read.study.phases]
+    best: dict[Role, str] = {}
+    for phase, guess in sorted(guesses, key=lambda pair: -pair[1].score):
+        if guess.role in MEASURED_ON:
+            best.setdefault(guess.role, phase.key)
+    return tuple(_use(phase, guess, best) for phase, guess in guesses)
+
+
+def _use(phase: Phase, guess: RoleGuess, best: Mapping[Role, str]) -> PhaseUse:
+    used = best.get(guess.role) == phase.key
+    note = "" if used or guess.role not in MEASURED_ON else "Another series of the same role is more certain."
+    return PhaseUse(phase, guess.role, guess.score, guess.reasons, used, note)
+
+
+def _volumes(read: ReadStudy, uses: tuple[PhaseUse, ...]) -> tuple[dict[Role, Volume], tuple[PhaseUse, ...]]:
+    """The volume of each phase in use; one with a faulty geometry is left out and its note says why."""
+    short = {shortfall.phase_key: shortfall.sentence for shortfall in missing_slices(use.phase for use in uses if use.used)}
+    volumes: dict[Role, Volume] = {}
+    noted: list[PhaseUse] = []
+    for use in uses:
+        fault = short.get(use.phase.key, "") if use.used else use.note
+        if use.used and not fault:
+            try:
+                volumes[use.role] = _volume(read, use.phase)
+            except Unusable as refusal:
+                fault = refusal.sentence
+        noted.append(replace(use, used=use.role in volumes and use.used and not fault, note=fault))
+    return volumes, tuple(noted)
+
+
+def _volume(read: ReadStudy, phase: Phase) -> Volume:
+    if phase.key not in read.planes:
+        raise Unusable("pixels.unreadable", "The pixels of this series cannot be decoded; send it uncompressed.")
+    volume = build_volume(read.planes[phase.key], phase.first.frame_of_reference_uid)
+    quality, sentence = slice_quality(volume)
+    if quality is SliceQuality.TOO_THICK and read.roles[phase.key].role in AFTER_CONTRAST:
+        raise Unusable("geometry.too_thick", sentence)
+    return volume
+
+
+def _reference(volumes: Mapping[Role, Volume], uses: tuple[PhaseUse, ...], *, drawn: bool) -> Role:
+    """The role whose grid everything is brought to.
+
+    Raises:
+        Unusable: There is nothing to measure on.
+    """
+    if not drawn and not AFTER_CONTRAST & volumes.keys():
+        refused = [use.note for use in uses if use.role in AFTER_CONTRAST and use.note]
+        if refused:
+            raise Unusable("exam.no_usable_phase", f"No series after contrast can be used: {refused[0]}")
+        raise Unusable(
+            "exam.not_postablation_liver",
+            "This is not a post-ablation liver exam: no T1-weighted series of the liver after contrast was recognised. "
+            + _recognised(uses),
+        )
+    for role in REFERENCES:
+        if role in volumes:
+            return role
+    raise Unusable("exam.no_usable_phase", "No series can be used: " + _recognised(uses))
+
+
+def _recognised(uses: tuple[PhaseUse, ...]) -> str:
+    if not uses:
+        return "The study holds no MR images."
+    named = sorted({f"{use.phase.first.series_description or 'unnamed series'} as {use.role}" for use in uses})
+    return f"Series: {', '.join(named)}."
+
+
+def _aligned(
+    volumes: Mapping[Role, Volume], reference: Role, uses: tuple[PhaseUse, ...]
+) -> tuple[dict[Role, Volume], dict[Role, float], tuple[PhaseUse, ...]]:
+    """All phases on the grid of the reference; one that does not fit is left out and its note says why."""
+    fixed = volumes[reference]
+    phases, residuals, faults = {reference: fixed}, {}, {}
+    for role, volume in volumes.items():
+        if role is reference:
+            continue
+        try:
+            aligned = align(fixed, volume)
+            phases[role], residuals[role] = aligned.volume, aligned.residual
+        except Unusable as refusal:
+            faults[role] = refusal.sentence
+    noted = tuple(replace(use, used=False, note=faults[use.role]) if use.used and use.role in faults else use for use in uses)
+    return phases, residuals, noted
+
+
+def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> Result:
+    cases = _cases(exam, regions, uses)
+    tumors = tuple(_tumor_result(read, case) for case in cases)
+    reference = next(use for use in uses if use.used and use.role is exam.reference)
+    return Result(
+        study_instance_uid=read.study.study_instance_uid,
+        content_version=read.content_version,
+        created_at=read.created_at,
+        software=read.software,
+        verdict=verdict(tumors),
+        reference=reference,
+        phases=uses,
+        tumors=tumors,
+        liver=regions.liver,
+        vessels=regions.vessels,
+        warnings=_warnings(read, exam, regions, uses),
+        predecessors=read.predecessors,
+    )
+
+
+def _cases(exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[Case, ...]:
+    """One case a tumor, or one without tumor for each zone when none is known."""
+    keys = {use.role: use.phase.key for use in uses if use.used}
+    missing = {kind.value: reason for kind, reason in (regions.reasons or {}).items()}
+    missing |= {use.role.value: use.note for use in uses if not use.used and use.note and use.role not in exam.phases}
+    pairs: list[tuple[Region | None, Region]] = [(tumor, _zone_of(tumor, regions.zones)) for tumor in regions.tumors]
+    pairs = pairs or [(None, zone) for zone in regions.zones]
+    return tuple(
+        _seen(
+            Case(
+                label=str(number),
+                reference=exam.reference,
+                phases=exam.phases,
+                residuals=exam.residuals,
+                tumor=tumor,
+                zone=zone,
+                liver=regions.liver,
+                vessels=regions.vessels,
+                phase_keys=keys,
+                missing=missing,
+            )
+        )
+        for number, (tumor, zone) in enumerate(pairs, start=1)
+    )
+
+
+def _zone_of(tumor: Region, zones: tuple[Region, ...]) -> Region:
+    """The zone that holds most of the tumor."""
+    return max(zones, key=lambda zone: float(np.minimum(zone.mask.values, tumor.mask.values).sum()))
+
+
+def _seen(case: Case) -> Case:
+    """The case with its margin surface and what of it can be seen, or with the reason why there is none."""
+    if case.tumor is None or case.zone is None:
+        sentence = case.missing.get("tumor", "The tumor is not known.")
+        return replace(case, missing={**case.missing, "margin": sentence})
+    left_out = liver_left_out(case.liver, case.zone, case.phases[case.reference]) if case.liver else None
+    try:
+        surface: MarginSurface = margin_surface(case.tumor, case.zone, case.liver, left_out)
+    except Unusable as fault:
+        return replace(case, missing={**case.missing, "margin": fault.sentence})
+    named = {role.value: volume for role, volume in case.phases.items()}
+    seen: Visibility = visibility(surface, case.tumor, case.zone, named)
+    return replace(case, surface=surface, visibility=seen)
+
+
+def _tumor_result(read: ReadStudy, case: Case) -> TumorResult:
+    uid = derive(read.study.study_instance_uid, "tumor", case.label)
+    return TumorResult(case.label, f"Tumor {case.label}", uid, measure(case), case.tumor, case.zone)
+
+
+def verdict(tumors: tuple[TumorResult, ...]) -> str:
+    """One sentence a tumor: the margin and the vessel, or why they are not known."""
+    sentences = []
+    for tumor in tumors:
+        said = [_said(finding) for finding in tumor.findings if finding.name in VERDICT_FEATURES]
+        sentences.append(f"{tumor.tracking_id}: {'; '.join(said)}.")
+    return " ".join(sentences)
+
+
+def _said(finding: Finding) -> str:
+    title = finding.title.lower()
+    if finding.status is not Status.MEASURED:
+        return f"{title} not assessable ({finding.reason.sentence.rstrip('.') if finding.reason else ''})"
+    amount = "" if finding.value is None else f" {finding.value:.1f} mm"
+    if finding.interval is not None:
+        amount += f" (95 % interval {finding.interval[0]:.1f} to {finding.interval[1]:.1f} mm)"
+    if finding.reason is not None:
+        return f"{title}{amount}, equivocal ({finding.reason.sentence.rstrip('.').removeprefix('Equivocal: ')})"
+    return f"{title}{amount}: {finding.category.meaning if finding.category else ''}"
+
+
+def _warnings(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[str, ...]:
+    """What a reader of the result must know beside the findings."""
+    said = [classify_exam(acquired_at(read.study), read.procedure_at).sentence]
+    quality, sentence = slice_quality(exam.phases[exam.reference])
+    if quality is not SliceQuality.GOOD:
+        said.append(sentence)
+    said += [f"{use.role.value.replace('_', ' ')}: {use.note}" for use in uses if use.note and not use.used]
+    if exam.reference is not Role.PORTAL_VENOUS:
+        said.append(f"Measured on the {exam.reference.value.replace('_', ' ')} phase: no portal-venous phase can be used.")
+    if regions.liver is None:
+        said.append("Capsule not modelled: no liver contour.")
+    said.append("New lesions: not evaluated.")
+    return tuple(dict.fromkeys(said))

@@ -1,0 +1,138 @@
+"""Contours that people drew: SEG segments and RTSTRUCT ROIs in the study, recognised by code or label.
+
+What a segment is of is decided by a table of codes and words, the first that fits; nothing is guessed from its shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+from skimage.draw import polygon2mask
+
+from service.errors import Unusable
+from service.regions.region import Drawing, DrawnMask, DrawnPolygons, Exam, Kind, Region, Regions
+from service.volumes.volume import Array, Matrix, Volume
+
+Labels = Sequence[tuple[str, Kind]]
+
+# Codes first: they are exact. Words are compared without case, as parts of the label.
+LABELS: tuple[tuple[str, Kind], ...] = (
+    ("99CRYOMARGIN:ABLZONE", Kind.ABLATION_ZONE),
+    ("ablation zone", Kind.ABLATION_ZONE),
+    ("ablation", Kind.ABLATION_ZONE),
+    ("cryo", Kind.ABLATION_ZONE),
+    ("SCT:108369006", Kind.TUMOR),
+    ("SCT:14799000", Kind.TUMOR),
+    ("SCT:372087000", Kind.TUMOR),
+    ("SCT:86049000", Kind.TUMOR),
+    ("tumor", Kind.TUMOR),
+    ("tumour", Kind.TUMOR),
+    ("metastasis", Kind.TUMOR),
+    ("hcc", Kind.TUMOR),
+    ("vessel", Kind.VESSEL),
+    ("vein", Kind.VESSEL),
+    ("SCT:59820001", Kind.VESSEL),
+    ("SCT:32764006", Kind.VESSEL),
+    ("SCT:8993003", Kind.VESSEL),
+    ("SCT:10200004", Kind.LIVER),
+    ("liver", Kind.LIVER),
+)
+FINER = 4  # cells of a pixel along each axis when a polygon is filled
+
+
+def segment(exam: Exam, labels: Labels = LABELS) -> Regions:
+    """The regions that the drawings of `exam` name, on the grid of its reference phase.
+
+    Raises:
+        Unusable: `regions.nothing_drawn`, or `regions.drawn_elsewhere` when a drawing does not lie in the reference volume.
+    """
+    found = [(drawing, kind) for drawing in exam.drawings if (kind := kind_of(drawing, labels)) is not None]
+    if not found:
+        raise Unusable("regions.nothing_drawn", "The study holds no contour (SEG or RTSTRUCT) of tumor, zone or liver.")
+    regions = [_region(drawing, kind, exam.phases[exam.reference]) for drawing, kind in found]
+    of_kind = {kind: tuple(region for region in regions if region.kind is kind) for kind in Kind}
+    return Regions(
+        liver=next(iter(of_kind[Kind.LIVER]), None),
+        zones=of_kind[Kind.ABLATION_ZONE],
+        tumors=of_kind[Kind.TUMOR],
+        vessels=next(iter(of_kind[Kind.VESSEL]), None),
+        reasons={kind: f"Nobody drew the {kind.value.replace('_', ' ')}." for kind in Kind if not of_kind[kind]},
+    )
+
+
+def kind_of(drawing: Drawing, labels: Labels) -> Kind | None:
+    """What a drawing is of: by code, then by word; None when the table does not say, or when it is a result of ours."""
+    if isinstance(drawing, DrawnMask) and drawing.by_us:
+        return None
+    text = drawing.label.lower()
+    for key, kind in labels:
+        if key in drawing.codes and kind is not Kind.LIVER:
+            return kind
+    for key, kind in labels:
+        if ":" not in key and key.lower() in text:
+            return kind
+    # The liver's code comes last: a tumor's segment carries it too, as the place where the tumor is.
+    return next((kind for key, kind in labels if key in drawing.codes), None)
+
+
+def _region(drawing: Drawing, kind: Kind, onto: Volume) -> Region:
+    mask, binary = _mask(drawing, onto)
+    if not (mask.values > 0.5).any():
+        raise Unusable(
+            "regions.drawn_elsewhere",
+            f"The contour '{drawing.label}' does not lie in the volume that is measured: check its frame of reference.",
+        )
+    return Region(kind, mask, _method(drawing), binary=binary, label=drawing.label)
+
+
+def _mask(drawing: Drawing, onto: Volume) -> tuple[Volume, bool]:
+    if drawing_frame(drawing) and onto.frame_of_reference_uid and drawing_frame(drawing) != onto.frame_of_reference_uid:
+        raise Unusable(
+            "regions.drawn_elsewhere",
+            f"The contour '{drawing.label}' has another frame of reference than the images; draw it on the same exam.",
+        )
+    if isinstance(drawing, DrawnPolygons):
+        return _fill(drawing, onto), False
+    return _resample(drawing.mask, onto), not drawing.fractional
+
+
+def drawing_frame(drawing: Drawing) -> str:
+    """The frame of reference UID that a drawing names, "" when it names none."""
+    return drawing.frame_of_reference_uid if isinstance(drawing, DrawnPolygons) else drawing.mask.frame_of_reference_uid
+
+
+def _method(drawing: Drawing) -> str:
+    kind = "SEG" if isinstance(drawing, DrawnMask) else "RTSTRUCT"
+    return f"drawn: {kind} {drawing.source_uid} segment {drawing.number} '{drawing.label}'"
+
+
+def _resample(mask: Volume, onto: Volume) -> Volume:
+    """The mask on another grid: copied where voxels coincide (a SEG may hold fewer slices), else interpolated."""
+    step = np.linalg.inv(mask.affine) @ onto.affine
+    values = ndimage.affine_transform(mask.values, step[:3, :3], step[:3, 3], onto.shape, order=1, mode="constant", cval=0.0)
+    return onto.with_values(np.clip(values, 0.0, 1.0).astype(np.float32))
+
+
+def _fill(drawing: DrawnPolygons, onto: Volume) -> Volume:
+    """The polygons filled slice by slice with sub-pixel edges, holes by exclusive or, as PS3.3 C.8.8.6 lets them be."""
+    values = np.zeros(onto.shape, dtype=np.float32)
+    for polygon in drawing.polygons:
+        index = onto.to_index(np.array(polygon, dtype=np.float64))
+        number = round(float(index[:, 0].mean()))
+        if 0 <= number < onto.shape[0] and np.abs(index[:, 0] - number).max() < 0.5:
+            values[number] = np.abs(values[number] - _fill_plane(index[:, 1:], onto.shape[1:]))
+    return onto.with_values(values)
+
+
+def _fill_plane(corners: Matrix, shape: tuple[int, int]) -> Array:
+    """The fraction (0-1) of each pixel inside a polygon with `corners` (n, 2) in (row, column) indices."""
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, np.array(shape) - 1)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, low + 1, shape)
+    size = high - low
+    cells = polygon2mask(tuple(size * FINER), (corners - low + 0.5) * FINER - 0.5)
+    plane = np.zeros(shape, dtype=np.float32)
+    part = cells.reshape(size[0], FINER, size[1], FINER).mean(axis=(1, 3))
+    plane[low[0] : high[0], low[1] : high[1]] = part
+    return plane
