@@ -13,7 +13,7 @@ from service.store.records import State
 from service.web import answers, models
 from service.web.info import Control, ServiceInfo
 from service.web.origin import refuse_other_sites
-from service.web.problems import MEDIA_TYPE, Problem, WebProblem, study_unknown
+from service.web.problems import MEDIA_TYPE, WebProblem, study_unknown
 
 router = APIRouter(prefix="/api/v1")
 
@@ -38,7 +38,7 @@ def info_of(request: Request) -> ServiceInfo:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The documentation of the problems that a route can answer with."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema(ref_template="#/components/schemas/{model}")}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": MEANING[status], "content": content} for status in statuses}
 
 

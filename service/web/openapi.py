@@ -1,10 +1,17 @@
-"""The OpenAPI description as lines for the API page."""
+"""The OpenAPI description: problems put into it, and its routes as lines for the API page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from service.web.problems import Invalid, Problem
+
+REF = "#/components/schemas/{model}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +23,13 @@ class Route:
     summary: str
     description: str
     parameters: tuple[str, ...]
+
+
+def describe(app: FastAPI) -> None:
+    """Add the shape of problems to the description of `app`, which knows only the shapes of good answers."""
+    description = app.openapi()
+    _, shapes = models_json_schema([(Problem, "serialization"), (Invalid, "serialization")], ref_template=REF)
+    description["components"]["schemas"] |= shapes["$defs"]
 
 
 def routes(description: Mapping[str, Any]) -> list[Route]:

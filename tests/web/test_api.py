@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 from fastapi.testclient import TestClient
@@ -238,6 +239,14 @@ def test_the_description_is_complete(client: TestClient) -> None:
         )
         assert all(parameter["description"] for parameter in route.get("parameters", []))
     assert all(schema["description"] for schema in description["components"]["schemas"].values() if "enum" not in schema)
+
+
+def test_every_shape_that_the_description_names_is_in_it(client: TestClient) -> None:
+    answer = client.get("/api/v1/openapi.json")
+
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', answer.text))
+    assert {"Study", "ResultRecord", "Problem", "Invalid"} <= named
+    assert named <= set(answer.json()["components"]["schemas"])
 
 
 def assert_problem(answer: Response, status: int, code: str) -> None:
