@@ -26,6 +26,7 @@ from service.errors import TryAgain
 from service.jobs.analysis import software
 from service.jobs.delivery import Courier, Pauses
 from service.jobs.engine import Engine, EngineOptions
+from service.jobs.selftest import self_test
 from service.jobs.steps import Steps
 from service.jobs.worker import Worker
 from service.settings import Settings
@@ -97,6 +98,8 @@ class Service:
         log.info("stopped")
 
     def _begin(self, undo: ExitStack) -> None:
+        if self.parts.worker and self.settings.worker.self_test:
+            _require_truth(self.settings)
         folder = _writable(self.settings.storage.folder)
         self.files = Files(folder)
         self.index = open_index(self.settings)
@@ -238,6 +241,13 @@ def _disk_check(files: Files, minimum_free_mb: int) -> Check:
         return Probed(free >= minimum_free_mb, f"{free} MB are free, {minimum_free_mb} MB must be.")
 
     return Check("disk", probe)
+
+
+def _require_truth(settings: Settings) -> None:
+    test = self_test(options_of(settings), limits_of(settings))
+    if not test.passed:
+        raise TryAgain("service.self_test", test.sentence)
+    log.info("self_test_passed", seconds=round(test.seconds, 1))
 
 
 @contextmanager

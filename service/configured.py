@@ -5,12 +5,21 @@ from __future__ import annotations
 from service.dicom.destination import Caller, Destination, parse_destination
 from service.jobs.process import Limits
 from service.pipeline import AnalysisOptions
+from service.regions.region import Kind
 from service.settings import Settings
 
 
 def options_of(settings: Settings) -> AnalysisOptions:
     """Every setting that can change a number."""
-    return AnalysisOptions(segmenters=settings.analysis.segmenters)
+    drawn = settings.analysis.drawn
+    kinds = {
+        Kind.TUMOR: drawn.tumor,
+        Kind.ABLATION_ZONE: drawn.ablation_zone,
+        Kind.LIVER: drawn.liver,
+        Kind.VESSEL: drawn.vessel,
+    }
+    labels = tuple((name, kind.value) for kind, names in kinds.items() for name in names)
+    return AnalysisOptions(segmenters=settings.analysis.segmenters, labels=labels)
 
 
 def limits_of(settings: Settings) -> Limits:

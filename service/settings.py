@@ -73,19 +73,18 @@ class Completion(_Table):
 
 
 class Drawn(_Table):
-    """Labels (any case, whole text) and codes ("scheme:value") by which drawn contours are recognised."""
+    """More names of drawn contours: words in their labels or codes ("scheme:value"), before the built-in ones."""
 
-    tumor: tuple[str, ...] = ("tumor", "tumour", "lesion", "SCT:108369006", "SCT:14799000", "SCT:372087000")
-    ablation_zone: tuple[str, ...] = ("ablation zone", "ablation_zone", "zone", "ablation", "99CRYOMARGIN:ABLZONE")
-    liver: tuple[str, ...] = ("liver", "SCT:10200004")
-    vessel: tuple[str, ...] = ("vessel", "vessels", "liver vessels", "SCT:59820001", "SCT:8993003", "SCT:32764006")
+    tumor: tuple[str, ...] = ()
+    ablation_zone: tuple[str, ...] = ()
+    liver: tuple[str, ...] = ()
+    vessel: tuple[str, ...] = ()
 
 
 class Analysis(_Table):
     """How a study is analysed, and what one analysis may use."""
 
-    segmenters: Annotated[tuple[str, ...], Field(min_length=1)] = ("drawn", "classical")
-    threshold_mm: Annotated[float, Field(gt=0)] = 3.0
+    segmenters: Annotated[tuple[Literal["drawn", "classical"], ...], Field(min_length=1)] = ("drawn", "classical")
     memory_mb: Annotated[int, Field(ge=256)] = 2048
     timeout_s: Seconds = 600.0
     attempts: Annotated[int, Field(ge=1)] = 3
@@ -123,6 +122,7 @@ class Worker(_Table):
 
     name: Annotated[str, Field(min_length=1)] = "worker-1"
     drain_s: Seconds = 60.0
+    self_test: bool = True
 
 
 class Log(_Table):

@@ -142,7 +142,7 @@ def _follow(console: Console, service: Service, study_uid: str) -> StudyDetail:
 
 
 def _findings(console: Console, detail: StudyDetail, patient: PhantomPatient) -> bool:
-    """Findings beside the truth; True when nothing that is asserted is wrong."""
+    """Findings beside the truth; True when something is asserted and nothing of it is wrong."""
     record = detail.result or {}
     rows = compare(record, patient.truth)
     table = Table(title=record["verdict"], caption=record["research_use"], title_justify="left")
@@ -151,7 +151,8 @@ def _findings(console: Console, detail: StudyDetail, patient: PhantomPatient) ->
     for row in rows:
         table.add_row(row.title, row.measured, row.truth, row.verdict)
     console.print(table)
-    return bool(rows) and all(row.verdict is not Verdict.WRONG for row in rows)
+    verdicts = {row.verdict for row in rows}
+    return Verdict.RIGHT in verdicts and Verdict.WRONG not in verdicts
 
 
 def _arrived(console: Console, detail: StudyDetail, archive: StandIn) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,23 @@ from service.dicom.drawings import read_drawings
 from service.dicom.read import read_instances, read_planes
 from service.errors import Unusable
 from service.jobs.messages import MadeFile
-from service.pipeline import AnalysisOptions, ReadStudy, analyse
+from service.pipeline import AnalysisOptions, ReadStudy, analyse, choose_phases
 from service.report.compose import Made, compose
 from service.report.record import to_record
 from service.report.result import Result, Software
 from service.study.assemble import assemble
-from service.study.model import Phase, Role, RoleGuess, Study
+from service.study.model import Instance, Phase
 from service.study.roles import assign_roles
 from service.volumes.build import PixelPlane
 
 Progress = Callable[[str, int], None]
-UNUSED = frozenset({Role.LOCALIZER, Role.OTHER, Role.UNKNOWN})
 HASH_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    sop_instance_uid: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +68,7 @@ def analyse_files(
         progress("read", 20)
         result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10))
         progress("report", 92)
-        return Outcome(to_record(result), compose(result, source_headers(result)))
+        return Outcome(to_record(result), compose(result, source_headers(result, read.study.drawings)))
     except Unusable as fault:
         return Outcome(code=fault.code, sentence=fault.sentence)
 
@@ -83,17 +90,18 @@ def read_study(
     if not instances:
         raise Unusable("study.unreadable", unreadable[0].reason if unreadable else "The study holds no instance.")
     study = assemble(instances)
-    roles = assign_roles(study)
-    return ReadStudy(
+    read = ReadStudy(
         study=study,
-        roles=roles,
-        planes=_planes(study, roles),
+        roles=assign_roles(study),
+        planes={},
         drawings=read_drawings(study.drawings, Path),
         content_version=content_version,
         created_at=created_at,
         predecessors=predecessors,
         software=software(options),
     )
+    used = (use.phase for use in choose_phases(read) if use.used)  # the pixels of the others are never decoded
+    return replace(read, planes=dict(_decoded(used)))
 
 
 def software(options: AnalysisOptions) -> Software:
@@ -103,17 +111,17 @@ def software(options: AnalysisOptions) -> Software:
 
 
 def content_version_of(paths: Iterable[Path]) -> str:
-    """The name of this content, made like the store's: from the UIDs and hashes of all instances."""
-    pairs = sorted(
-        (str(_header(path).get("SOPInstanceUID", "")), hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths
-    )
-    return hashlib.sha256(repr(pairs).encode()).hexdigest()[:HASH_DIGITS]
+    """The name that the service would give to this content."""
+    from service.store.versions import content_version
+
+    rows: Any = [_Content(_sop_instance_uid(path), hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
+    return content_version(rows)
 
 
-def source_headers(result: Result) -> tuple[Dataset, ...]:
-    """The headers of all instances that the result was measured on, in the order of the phases."""
-    planes = (plane for use in result.phases if use.used for plane in use.phase.planes)
-    unique = dict.fromkeys(plane.instance.content for plane in planes)
+def source_headers(result: Result, drawings: Iterable[Instance]) -> tuple[Dataset, ...]:
+    """The headers of all instances that the result was measured on: the images in the order of the phases, then drawings."""
+    images = (plane.instance for use in result.phases if use.used for plane in use.phase.planes)
+    unique = dict.fromkeys(instance.content for instance in chain(images, drawings))
     return tuple(_header(Path(content)) for content in unique)
 
 
@@ -128,12 +136,15 @@ def _write(made: Made, folder: Path, number: int) -> MadeFile:
     return MadeFile(made.role, made.sop_class_uid, made.sop_instance_uid, name)
 
 
-def _planes(study: Study, roles: Mapping[str, RoleGuess]) -> dict[str, tuple[PixelPlane, ...]]:
-    return {phase.key: read_planes(phase, Path) for phase in study.phases if _has_use(phase, roles)}
+def _decoded(phases: Iterable[Phase]) -> Iterator[tuple[str, tuple[PixelPlane, ...]]]:
+    """The planes of each phase that can be decoded; the analysis says why it goes on without the others."""
+    for phase in phases:
+        with suppress(Unusable):
+            yield phase.key, read_planes(phase, Path)
 
 
-def _has_use(phase: Phase, roles: Mapping[str, RoleGuess]) -> bool:
-    return phase.key in roles and roles[phase.key].role not in UNUSED
+def _sop_instance_uid(path: Path) -> str:
+    return str(_header(path).SOPInstanceUID)
 
 
 def _header(path: Path) -> Dataset:

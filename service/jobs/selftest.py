@@ -72,5 +72,5 @@ def _fault(row: Beside) -> str:
 def _margin(record: Mapping[str, Any]) -> float:
     """The measured margin, mm; infinitely wrong when there is none."""
     findings = (finding for tumor in record["tumors"] for finding in tumor["findings"] if finding["name"] == MARGIN)
-    value = next(findings, {}).get("value")
-    return math.inf if value is None else float(value)
+    values = (finding["value"] for finding in findings if finding["value"] is not None)
+    return float(next(values, math.inf))

@@ -29,6 +29,7 @@ class Notes:
         self.stop = threading.Event()
 
     def analyse(self, job: Job, tries_left: int) -> After:
+        """Answer from the script."""
         self.calls.append(f"analyse {job.id} {tries_left}")
         answer = self.analyses.pop(0)
         if isinstance(answer, Exception):
@@ -36,10 +37,12 @@ class Notes:
         return answer
 
     def plan(self, job: Job) -> bool:
+        """Note it."""
         self.calls.append(f"plan {job.id}")
         return True
 
     def deliver(self, job: Job) -> bool:
+        """As many rounds as wanted."""
         self.rounds -= 1
         self.calls.append(f"deliver {job.id}")
         if self.rounds <= 0:
@@ -47,6 +50,7 @@ class Notes:
         return self.rounds <= 0
 
     def give_up(self, job: Job, sentence: str) -> None:
+        """Keep the last words."""
         self.gave_up = f"{job.id}: {sentence}"
 
 
@@ -116,6 +120,7 @@ class Endless(Notes):
     """An analysis that goes on until the service stops."""
 
     def analyse(self, job: Job, tries_left: int) -> After:
+        """Answer from the script."""
         self.calls.append(f"analyse {job.id} {tries_left}")
         self.stop.wait()
         raise Interrupted

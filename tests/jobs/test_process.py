@@ -1,0 +1,123 @@
+"""The watch over an analysis process, with children that misbehave in every way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from service.jobs.job import Interrupted
+from service.jobs.messages import Request
+from service.jobs.process import Command, Ended, Limits, run_analysis, work_folder
+
+REQUEST = Request((), "abc", datetime(2024, 1, 1, tzinfo=UTC))
+ANSWER = r"""(folder / "answer.json").write_text('{"code": "c", "sentence": "s"}')"""
+
+
+def child(*lines: str) -> Command:
+    """A child that runs these lines of Python, knowing `folder`, `parent` and `pipe`."""
+    text = textwrap.dedent("\n".join(lines))
+    head = (
+        "import sys, os, time, pathlib\nfolder, parent, pipe = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])\n"
+    )
+    return lambda folder, parent, pipe: [sys.executable, "-c", head + text, str(folder), str(parent), str(pipe)]
+
+
+def run(folder: Path, command: Command, limits: Limits | None = None, heard: list[tuple[str, int]] | None = None) -> Ended:
+    """Run it with a note of the progress."""
+    note = [] if heard is None else heard
+    stop = threading.Event()
+    return run_analysis(
+        REQUEST, folder, limits or Limits(), lambda stage, percent: note.append((stage, percent)), stop, command
+    )
+
+
+def test_an_answer_is_read_and_progress_is_heard(tmp_path: Path) -> None:
+    heard: list[tuple[str, int]] = []
+    talk = r"""os.write(pipe, b'["read", 10]\n["align", 20]\n')"""
+    ended = run(tmp_path, child(talk, ANSWER), heard=heard)
+    assert ended.answer is not None
+    assert (ended.answer.code, ended.answer.sentence, ended.fault) == ("c", "s", "")
+    assert heard == [("read", 10), ("align", 20)]
+
+
+def test_a_child_that_closes_its_progress_early_is_still_watched(tmp_path: Path) -> None:
+    ended = run(tmp_path, child("os.close(pipe)", "time.sleep(0.3)", ANSWER))
+    assert ended.fault == ""
+
+
+def test_a_crash_in_native_code_names_the_signal(tmp_path: Path) -> None:
+    ended = run(tmp_path, child("os.kill(os.getpid(), 11)"))
+    assert (ended.answer, ended.fault) == (None, "The analysis was ended by signal SIGSEGV.")
+
+
+def test_an_exception_gives_its_last_line(tmp_path: Path) -> None:
+    ended = run(tmp_path, child("raise RuntimeError('deep inside')"))
+    assert ended.fault == "The analysis failed (exit status 1): RuntimeError: deep inside"
+
+
+def test_too_much_memory_ends_the_child(tmp_path: Path) -> None:
+    ended = run(tmp_path, child("hoard = b'x' * 400_000_000", "time.sleep(30)"), Limits(memory_mb=300))
+    assert ended.fault == "The analysis needed more than 300 MB of memory."
+    assert ended.peak_mb > 300
+    assert ended.seconds < 20
+
+
+def test_too_much_time_ends_the_child(tmp_path: Path) -> None:
+    ended = run(tmp_path, child("time.sleep(30)"), Limits(timeout_s=0.5))
+    assert ended.fault == "The analysis took longer than 0.5 s."
+
+
+def test_a_stop_ends_the_child_and_is_no_fault(tmp_path: Path) -> None:
+    """The job goes on at the next start, so nothing of it may look like a failure."""
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    with pytest.raises(Interrupted):
+        run_analysis(REQUEST, tmp_path, Limits(), lambda _stage, _percent: None, stop, child("time.sleep(30)"))
+
+
+def test_a_work_folder_is_gone_afterwards(tmp_path: Path) -> None:
+    with work_folder(tmp_path / "work") as folder:
+        (folder / "x").write_text("x")
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux")
+def test_the_child_dies_with_its_worker(tmp_path: Path) -> None:
+    """A worker that is killed must not leave an analysis behind that eats the machine."""
+    note = tmp_path / "pid"
+    grandchild = (
+        "import os, sys, time, pathlib\n"
+        "from service.jobs.limits import die_with_parent\n"
+        "die_with_parent(int(sys.argv[1]))\n"
+        f"pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n"
+        "time.sleep(60)\n"
+    )
+    worker = f"import os, subprocess, sys\nsubprocess.run([sys.executable, '-c', {grandchild!r}, str(os.getpid())])"
+    process = subprocess.Popen([sys.executable, "-c", worker])
+    wait_for_text(note)
+    process.kill()
+    process.wait()
+    wait_until_gone(int(note.read_text()))
+
+
+def wait_for_text(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline, f"process {pid} outlived its worker"
+        time.sleep(0.05)
+    assert os.getpid() != pid

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.dicom.destination import Caller
+from service.jobs.delivery import Courier
+from service.jobs.job import After, Interrupted, Job
+from service.jobs.messages import Answer, MadeFile, Request
+from service.jobs.process import Ended, Limits, Progress
+from service.jobs.steps import Steps
+from service.pipeline import AnalysisOptions
+from service.store.records import State
+from tests.jobs.conftest import NOW, STUDY, Store
+
+SR = "1.2.840.10008.5.1.4.1.1.88.34"
+RESULT = Answer(record={"verdict": "v"}, made=(MadeFile("sr", SR, "9.1", "1-sr.dcm"),))
+
+Run = Callable[[Request, Path, Limits, Progress, threading.Event], Ended]
+
+
+def steps_of(store: Store, tmp_path: Path, run: Run) -> Steps:
+    """Steps with an analysis of the test and no destination."""
+    courier = Courier(store.index, store.files, (), Caller(), store.clock)
+    return Steps(store.index, store.files, courier, AnalysisOptions(), Limits(), tmp_path / "work", threading.Event(), run)
+
+
+def answers(answer: Answer | None, fault: str = "") -> Run:
+    """An analysis that ends like this; objects are written as the real one does."""
+
+    def run(_request: Request, folder: Path, _limits: Limits, progress: Progress, _stop: threading.Event) -> Ended:
+        progress("measure", 50)
+        for made in answer.made if answer else ():
+            (folder / made.name).write_bytes(b"object")
+        return Ended(answer, fault, 100, 1.0)
+
+    return run
+
+
+@pytest.fixture
+def job(store: Store) -> Job:
+    store.receive("1.1")
+    store.receive("1.2")
+    return store.close()
+
+
+def state(store: Store) -> tuple[State, str]:
+    """State and sentence of the study."""
+    summary = store.index.studies(1)[0]
+    return summary.state, summary.sentence
+
+
+def test_a_result_is_kept_with_its_objects(store: Store, job: Job, tmp_path: Path) -> None:
+    assert steps_of(store, tmp_path, answers(RESULT)).analyse(job, 2) is After.DELIVER
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    assert detail.result == {"verdict": "v"}
+    assert [store.files.path(made.key).read_bytes() for made in detail.outputs] == [b"object"]
+
+
+def test_the_analysis_gets_the_files_and_the_time_of_its_version(store: Store, job: Job, tmp_path: Path) -> None:
+    """The time in the objects comes from the job: the same job makes the same objects an hour later."""
+    asked: list[Request] = []
+
+    def run(request: Request, *_others: object) -> Ended:
+        asked.append(request)
+        return Ended(RESULT, "", 1, 1.0) if not request.paths else Ended(None, "enough", 1, 1.0)
+
+    store.later(3600)
+    steps_of(store, tmp_path, run).analyse(job, 2)
+    assert {path.read_bytes() for path in asked[0].paths} == {b"content of 1.1", b"content of 1.2"}
+    assert (asked[0].created_at, asked[0].content_version) == (NOW, job.content_version)
+
+
+def test_a_later_version_names_the_report_of_the_earlier_one(store: Store, job: Job, tmp_path: Path) -> None:
+    steps_of(store, tmp_path, answers(RESULT)).analyse(job, 2)
+    store.receive("1.3")
+    asked: list[Request] = []
+
+    def run(request: Request, *_others: object) -> Ended:
+        asked.append(request)
+        return Ended(None, "enough", 1, 1.0)
+
+    steps_of(store, tmp_path, run).analyse(store.close(), 2)
+    assert asked[0].predecessors == ("9.1",)
+
+
+def test_a_study_that_cannot_be_used_ends_with_its_sentence(store: Store, job: Job, tmp_path: Path) -> None:
+    unusable = Answer(code="study.no_liver", sentence="This is not a liver exam.")
+    assert steps_of(store, tmp_path, answers(unusable)).analyse(job, 2) is After.NOTHING
+    assert state(store) == (State.NOTHING_TO_DO, "This is not a liver exam.")
+
+
+def test_a_crash_costs_one_attempt_and_the_last_one_is_shown(store: Store, job: Job, tmp_path: Path) -> None:
+    steps = steps_of(store, tmp_path, answers(None, "It crashed."))
+    assert steps.analyse(job, 1) is After.AGAIN
+    assert state(store)[0] is State.ANALYSING
+    assert steps.analyse(job, 0) is After.NOTHING
+    assert state(store) == (State.FAILED, "It crashed.")
+
+
+def test_a_version_that_is_out_of_date_is_not_analysed(store: Store, job: Job, tmp_path: Path) -> None:
+    store.receive("1.3")
+    assert steps_of(store, tmp_path, answers(RESULT)).analyse(job, 2) is After.NOTHING
+    assert state(store)[0] is State.RECEIVING
+
+
+def test_a_late_instance_during_the_analysis_stops_the_delivery(store: Store, job: Job, tmp_path: Path) -> None:
+    steps = steps_of(store, tmp_path, answers(RESULT))
+    steps.analyse(job, 2)
+    store.receive("1.3")
+    assert not steps.plan(job)
+    assert store.index.deliveries(STUDY) == []
+
+
+def test_a_stop_changes_nothing(store: Store, job: Job, tmp_path: Path) -> None:
+    def interrupted(*_arguments: object) -> Ended:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        steps_of(store, tmp_path, interrupted).analyse(job, 2)
+    assert state(store)[0] is State.ANALYSING
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_without_destinations_a_result_is_done(store: Store, job: Job, tmp_path: Path) -> None:
+    steps = steps_of(store, tmp_path, answers(RESULT))
+    steps.analyse(job, 2)
+    assert steps.plan(job)
+    assert steps.deliver(job)
+    assert state(store) == (State.DONE, "The results are ready; no destination is configured.")
+
+
+def test_every_step_can_be_repeated(store: Store, job: Job, tmp_path: Path) -> None:
+    """A crash between a step and the engine's note of it repeats the step."""
+    steps = steps_of(store, tmp_path, answers(RESULT))
+    for _time in range(2):
+        steps.analyse(job, 2)
+    for _time in range(2):
+        assert steps.plan(job)
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    assert [made.sop_instance_uid for made in detail.outputs] == ["9.1"]

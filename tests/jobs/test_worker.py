@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from service.jobs.job import Job
+from service.jobs.worker import Worker
+from service.store.records import State
+from service.study.complete import CompletionRule
+from tests.jobs.conftest import STUDY, Store
+
+RULE = CompletionRule(quiet_s=60.0, quiet_after_release_s=10.0)
+
+
+class Queue:
+    """Takes jobs and notes them; says that those in `ended` have ended."""
+
+    def __init__(self) -> None:
+        self.jobs: list[str] = []
+        self.ended: set[str] = set()
+
+    def __call__(self, job: Job) -> bool:
+        """Take it."""
+        self.jobs.append(job.id)
+        return job.id in self.ended
+
+
+def worker_of(store: Store, submit: Callable[[Job], bool]) -> Worker:
+    """A worker that looks only when told to."""
+    return Worker(store.index, submit, RULE, store.clock)
+
+
+def state(store: Store) -> State:
+    """Where the study stands."""
+    return store.index.studies(1)[0].state
+
+
+def test_a_study_is_queued_when_nothing_came_for_the_quiet_time(store: Store) -> None:
+    queue = Queue()
+    worker = worker_of(store, queue)
+    store.receive("1.1")
+    store.later(59)
+    worker.look()
+    assert (state(store), queue.jobs) == (State.RECEIVING, [])
+    store.later(1)
+    worker.look()
+    assert state(store) is State.QUEUED
+    assert len(queue.jobs) == 1
+
+
+def test_the_reason_for_the_end_of_waiting_is_in_the_history(store: Store) -> None:
+    store.receive("1.1")
+    store.later(60)
+    worker_of(store, Queue()).look()
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    assert ("complete", "1 image came, and nothing followed for 60 s.") in [(e.word, e.sentence) for e in detail.events]
+
+
+def test_a_waiting_job_is_submitted_once_by_each_process(store: Store) -> None:
+    """A restarted service must submit again what the old one may not have brought to the engine."""
+    store.receive("1.1")
+    job = store.close()
+    for _process in range(2):
+        queue = Queue()
+        worker = worker_of(store, queue)
+        worker.look()
+        worker.look()
+        assert queue.jobs == [job.id]
+
+
+def test_a_late_instance_gives_a_second_version_with_its_own_job(store: Store) -> None:
+    queue = Queue()
+    worker = worker_of(store, queue)
+    for uid in ("1.1", "1.2"):
+        store.receive(uid)
+        store.later(60)
+        worker.look()
+    assert len(set(queue.jobs)) == 2
+    assert [version.ordinal for version in store.index.study(STUDY).versions] == [1, 2]  # type: ignore[union-attr]
+
+
+def test_a_replay_is_a_new_job_wherever_it_was_asked_for(store: Store) -> None:
+    queue = Queue()
+    worker = worker_of(store, queue)
+    store.receive("1.1")
+    job = store.close()
+    worker.look()
+    store.index.set_state(STUDY, job.content_version, State.FAILED, "It failed.")
+    worker.look()
+    store.index.reopen(STUDY)
+    worker.look()
+    assert queue.jobs == [job.id, f"{STUDY}/{job.content_version}/2"]
+
+
+def test_a_job_that_ended_without_a_word_is_shown_as_failed(store: Store) -> None:
+    store.receive("1.1")
+    queue = Queue()
+    queue.ended = {store.close().id}
+    worker_of(store, queue).look()
+    assert state(store) is State.FAILED
+
+
+def test_a_fault_does_not_end_the_loop(store: Store) -> None:
+    calls: list[str] = []
+
+    def broken(job: Job) -> bool:
+        calls.append(job.id)
+        raise RuntimeError("the engine is away")
+
+    store.receive("1.1")
+    store.close()
+    worker = worker_of(store, broken)
+    worker.start()
+    deadline = time.monotonic() + 10
+    while len(calls) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert worker.alive
+    worker.stop()
+    assert not worker.alive
