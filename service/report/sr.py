@@ -132,8 +132,9 @@ def _evidence(draft: Draft) -> Iterator[tuple[str, Dataset]]:
             instance = plane.instance
             yield instance.series_instance_uid, content.reference(instance.sop_class_uid, instance.sop_instance_uid)
     for source in draft.sources:
-        if source.SOPInstanceUID not in unused:
-            yield source.SeriesInstanceUID, content.reference(source.SOPClassUID, source.SOPInstanceUID)
+        series, *names = (source.get(name) for name in ("SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID"))
+        if series and all(names) and names[-1] not in unused:
+            yield series, content.reference(*names)
     for made in draft.made:
         yield uids.of_series(made.sop_instance_uid), content.reference(made.sop_class_uid, made.sop_instance_uid)
 
