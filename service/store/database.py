@@ -56,6 +56,7 @@ class Database:
             raise Unusable("store.url", "The index needs a file: an SQLite database in memory does not survive anything.")
         file = Path(url.database).absolute()
         file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o640))  # SQLite would let everybody read it; its WAL follows the file
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -75,12 +75,10 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
-        (self.root / _INCOMING).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        # All shards exist from the start, so that a commit never has to make a parent folder durable.
+        self.root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        (self.root / _INCOMING).mkdir(mode=_FOLDER_MODE, exist_ok=True)
         for kind in (RECEIVED, MADE):
-            for shard in range(256):
-                (self.root / kind / f"{shard:02x}").mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            _fsync_folder(self.root / kind)
+            _make_shards(self.root / kind)
         _fsync_folder(self.root)
 
     def receive(self) -> Incoming:
@@ -135,6 +133,14 @@ class Files:
         name = uuid.uuid4().hex
         key = f"{kind}/{name[:2]}/{name}{_SUFFIX}"
         return Incoming(self.root / _INCOMING / f"{name}.part", self.root / key, key)
+
+
+def _make_shards(folder: Path) -> None:
+    """All shards exist from the start, so that a commit never has to make a parent folder durable."""
+    folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+    for shard in range(256):
+        (folder / f"{shard:02x}").mkdir(mode=_FOLDER_MODE, exist_ok=True)
+    _fsync_folder(folder)
 
 
 def _remove_if_abandoned(part: Path) -> bool:
