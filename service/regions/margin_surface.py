@@ -156,7 +156,8 @@ class Visibility:
     reasons: Mapping[str, float]
 
 
-LOWEST_CNR = 2.0  # below it an edge is a guess, quality gate Q5
+LOWEST_CNR = 4.0  # of a patch: 1 of a voxel; below it an edge is a guess, quality gate Q5
+PATCH_NOISE = 0.256  # SD that smoothing by .7 voxel leaves of a voxel's noise: (2 sqrt(pi) .7) ** -1.5
 INWARD, OUTWARD = 2.0, 3.0  # mm from the edge to where a tissue is judged
 VOID = 0.1  # of the liver's signal: less is no tissue
 TOUCHING = 0.5  # mm
@@ -166,9 +167,9 @@ SMOOTHING = 0.7  # voxels; a patch, not a voxel, is judged
 def visibility(surface: MarginSurface, tumor: Region, zone: Region, phases: Mapping[str, Volume]) -> Visibility:
     """Which points of the tumor surface have an edge that can be seen on both sides of the margin.
 
-    A point is assessable when, in at least one phase, tumor and ablated tissue differ by a contrast-to-noise ratio of 2, and
-    in at least one phase ablated tissue and untreated liver do, at its nearest place; and when neither lies at the border of
-    the volume or in a signal void. `phases` are on the grid of the regions.
+    A point is assessable when, in at least one phase, tumor and ablated tissue differ by a contrast-to-noise ratio of 4 (of
+    a smoothed patch), and in at least one phase ablated tissue and untreated liver do, at its nearest place; and when
+    neither lies at the border of the volume or in a signal void. `phases` are on the grid of the regions.
     """
     inner, outer = np.zeros(len(surface.points)), np.zeros(len(surface.points))
     seen = np.zeros(len(surface.points), dtype=bool)
@@ -193,7 +194,7 @@ def visibility(surface: MarginSurface, tumor: Region, zone: Region, phases: Mapp
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tissue:
-    """One phase: smoothed image, level of ablated tissue and of liver around it, noise SD of a voxel."""
+    """One phase: smoothed image, level of ablated tissue and of liver around it, noise SD of a patch."""
 
     smooth: Volume
     ablated: float
@@ -209,7 +210,7 @@ class _Tissue:
         if margin.sum() < 8 or around.sum() < 8:
             return None
         smooth = volume.with_values(ndimage.gaussian_filter(np.nan_to_num(volume.values), SMOOTHING))
-        noise = max(noise_sd(volume, margin), 1e-6)
+        noise = max(PATCH_NOISE * noise_sd(volume, margin), 1e-6)
         return cls(smooth, float(np.median(volume.values[margin])), float(np.median(volume.values[around])), noise)
 
 

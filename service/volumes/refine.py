@@ -57,6 +57,12 @@ def refine_binary(mask: Volume, target: float = TARGET) -> Volume:
     return Volume(level, _cell_affine(mask, cuts), mask.frame_of_reference_uid)
 
 
+def interpolate(volume: Volume, target: float = TARGET) -> Volume:
+    """An image on the grid that `refine` gives a mask of the same grid, linear between voxel centres."""
+    cuts = tuple(max(1, round(size / target)) for size in volume.spacing)
+    return Volume(_spread(volume.values, cuts, order=1), _cell_affine(volume, cuts), volume.frame_of_reference_uid)
+
+
 def _signed_distance(inside: NDArray[np.bool_], spacing: tuple[float, float, float]) -> Array:
     """Distance (mm, positive inside) whose zero lies halfway between a voxel inside and its neighbour outside."""
     inward = ndimage.distance_transform_edt(inside, sampling=spacing)
