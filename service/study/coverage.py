@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from service.study.model import Phase
+from service.study.phases import slice_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,15 @@ def missing_slices(phases: Iterable[Phase]) -> tuple[Shortfall, ...]:
     return tuple(
         _shortfall(phase, longest)
         for group in alike.values()
-        for longest in [max(group, key=lambda phase: len(phase.planes))]
+        for longest in [max(group, key=_slices)]
         for phase in group
-        if len(phase.planes) < len(longest.planes)
+        if _slices(phase) < _slices(longest)
     )
+
+
+def _slices(phase: Phase) -> int:
+    """Number of different places: a slice that came twice is one."""
+    return len(set(slice_places(phase.planes)))
 
 
 def _geometry(phase: Phase) -> Hashable:
@@ -48,7 +54,7 @@ def _geometry(phase: Phase) -> Hashable:
 
 
 def _shortfall(phase: Phase, longest: Phase) -> Shortfall:
-    slices, expected = len(phase.planes), len(longest.planes)
+    slices, expected = _slices(phase), _slices(longest)
     return Shortfall(
         phase.key,
         slices,

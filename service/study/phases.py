@@ -101,11 +101,11 @@ def _separate(part: Part) -> list[Part]:
 
 def _crowded(group: Group) -> bool:
     """Whether two planes lie in the same place."""
-    places = _places(group)
+    places = slice_places(group)
     return len(set(places)) < len(places)
 
 
-def _places(group: Sequence[Plane]) -> list[int]:
+def slice_places(group: Sequence[Plane]) -> list[int]:
     """A number for each plane, the same for planes in the same place; planes without a position are all apart."""
     heights = [_height(plane) for plane in group]
     known = sorted((height, index) for index, height in enumerate(heights) if height is not None)
@@ -168,7 +168,7 @@ def _known(orientation: tuple[float, ...], seen: list[tuple[float, ...]]) -> Val
 
 def _ranks(planes: Sequence[Plane]) -> list[Value]:
     """How many planes came before in the same place; None for all when the places are not equally full."""
-    places = _places(planes)
+    places = slice_places(planes)
     if len(set(Counter(places).values())) > 1 or len(set(places)) < 2:
         return [None] * len(planes)
     ranks: list[Value] = [None] * len(planes)

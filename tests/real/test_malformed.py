@@ -70,7 +70,7 @@ def test_no_broken_object_gets_a_volume_or_a_crash(category: str) -> None:
 
 
 def decoded(path: Path) -> str:
-    """ "pixels", or the code of the refusal."""
+    """The word pixels, or the code of the refusal."""
     try:
         frames = decode_frames(read_dataset(path, pixels=True), [1], path.name)
     except Unusable as fault:

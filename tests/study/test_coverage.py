@@ -3,7 +3,7 @@ from __future__ import annotations
 from service.study.assemble import assemble
 from service.study.coverage import missing_slices
 from service.study.model import Instance
-from tests.study.records import series, with_frames
+from tests.study.records import renumbered, series, with_frames
 
 
 def short(*stacks: list[Instance]) -> list[tuple[str, int, int]]:
@@ -28,3 +28,7 @@ def test_phases_of_equal_length_lack_nothing() -> None:
 def test_only_phases_of_the_same_geometry_are_compared() -> None:
     other_pixels = with_frames(series("1.5")[:-1], spacing=(1.5, 1.5))
     assert short(series("1.4"), other_pixels, series("1.6", rows=100)[:3], series("1.7", slice_thickness=6.0)[:2]) == []
+
+
+def test_a_slice_that_came_twice_is_one() -> None:
+    assert short(series("1.4"), [*series("1.5"), *renumbered(series("1.5")[:1], 50)]) == []
