@@ -54,17 +54,38 @@ def lay(mask: Volume, grid: Grid) -> Mask:
     """
     if mask.shape == grid.shape and np.allclose(mask.affine, grid.affine, atol=1e-3):
         return np.asarray(mask.values >= _HALF)
+    laid = np.zeros(grid.shape, dtype=bool)
+    window = _window(mask, grid)
+    if window is None:
+        return laid
     to_mask = np.linalg.inv(mask.affine) @ grid.affine
+    start = np.array([part.start for part in window])
     values = affine_transform(
-        np.asarray(mask.values, dtype=np.float64),
+        np.asarray(mask.values, dtype=np.float32),
         np.round(to_mask[:3, :3], 6),
-        offset=np.round(to_mask[:3, 3], 6),
-        output_shape=grid.shape,
+        offset=np.round(to_mask[:3, :3] @ start + to_mask[:3, 3], 6),
+        output_shape=tuple(part.stop - part.start for part in window),
         order=1,
         mode="constant",
         cval=0.0,
     )
-    return np.asarray(values >= _HALF)
+    laid[window] = values >= _HALF
+    return laid
+
+
+def _window(mask: Volume, grid: Grid) -> tuple[slice, slice, slice] | None:
+    """The part of the grid that a mask can reach, None when that is nothing."""
+    inside = mask.values >= _HALF
+    if not inside.any():
+        return None
+    ends = [np.flatnonzero(inside.any(axis=axes))[[0, -1]] + (-1, 1) for axes in ((1, 2), (0, 2), (0, 1))]
+    corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float64)
+    to_grid = np.linalg.inv(grid.affine) @ mask.affine
+    index = corners @ to_grid[:3, :3].T + to_grid[:3, 3]
+    low = np.clip(np.floor(index.min(axis=0)), 0, grid.shape).astype(int)
+    high = np.clip(np.ceil(index.max(axis=0)) + 1, 0, grid.shape).astype(int)
+    k, j, i = (slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True))
+    return (k, j, i) if bool(np.all(high > low)) else None
 
 
 def _step(planes: tuple[Plane, ...], normal: Matrix) -> Matrix:

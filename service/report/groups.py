@@ -19,6 +19,7 @@ from service.report.content import Relation
 from service.report.draft import Draft
 from service.report.record import answer, bounds
 from service.report.result import TumorResult
+from service.report.segments import LOOKS
 from service.report.wording import shown_interval
 
 
@@ -31,7 +32,7 @@ def group(draft: Draft, index: int) -> Dataset | None:
     tumor = draft.result.tumors[index]
     items = [
         *_identity(tumor),
-        content.code(words.FINDING, codes.TUMOR, Relation.CONTAINS),
+        content.code(words.FINDING, LOOKS[segment.part].kind, Relation.CONTAINS),
         content.code(words.FINDING_SITE, codes.LIVER, Relation.CONCEPT),
         content.image(
             words.REFERENCED_SEGMENT,
@@ -52,7 +53,7 @@ def evaluations(draft: Draft, index: int) -> Iterator[Dataset]:
     tumor = draft.result.tumors[index]
     yield from _contours(tumor)
     for finding in tumor.findings:
-        title = f"{tumor.label}, {finding.title}"
+        title = f"{tumor.tracking_id}, {finding.title}"
         value = finding.category or no_answer(finding)
         if finding.value is None and value is not None:
             item = content.code(finding.code, value, Relation.CONTAINS)
@@ -67,9 +68,9 @@ def _identity(tumor: TumorResult) -> Iterator[Dataset]:
 
 
 def _contours(tumor: TumorResult) -> Iterator[Dataset]:
-    for words_for, region in (("Tumor", tumor.tumor), ("Ablation zone", tumor.zone)):
+    for region_name, region in (("tumor", tumor.tumor), ("ablation zone", tumor.zone)):
         method = "not found" if region is None else region.method
-        yield content.text(words.CONTOURS, f"{tumor.label}, {words_for}: {method}", Relation.CONTAINS)
+        yield content.text(words.CONTOURS, f"{tumor.tracking_id}, {region_name}: {method}", Relation.CONTAINS)
 
 
 def _finding(draft: Draft, finding: Finding) -> Iterator[Dataset]:
@@ -101,9 +102,9 @@ def no_answer(finding: Finding) -> Code | None:
 def _interval(finding: Finding, unit: Code) -> Iterator[Dataset]:
     """The ends of the interval as numbers of their own, so that no reader can take one for the value."""
     low, high = bounds(finding) or (None, None)
-    for concept, end, words_for in ((words.LOWER_END, low, "lower"), (words.UPPER_END, high, "upper")):
+    for concept, end, side in ((words.LOWER_END, low, "lower"), (words.UPPER_END, high, "upper")):
         if end is not None:
-            title = f"{finding.title}, {words_for} end of the 95 percent interval"
+            title = f"{finding.title}, {side} end of the 95 percent interval"
             below = [
                 content.code(words.MEASURED_CONCEPT, finding.code, Relation.CONCEPT),
                 content.text(words.EQUIVALENT_NAME, title, Relation.CONCEPT),

@@ -72,13 +72,13 @@ class Segments:
     def of(self, tumor: int) -> Segment | None:
         """The segment that stands for a tumor in the report: its own, else its ablation zone, else the vessels."""
         parts = (Part.TUMOR, Part.ZONE, Part.VESSEL)
-        here = [segment for segment in self.all if tumor in segment.tumors and segment.part in parts]
+        here = (segment for segment in self.all if tumor in segment.tumors and segment.part in parts)
         return min(here, key=lambda segment: parts.index(segment.part), default=None)
 
 
 def plan(result: Result) -> Segments:
     """The segments of a result, numbered from 1 in report order; what is empty on the image grid has no segment."""
-    if result.vessels is None and not any(tumor.tumor or tumor.zone for tumor in result.tumors):
+    if not any(True for _ in _regions(result)):
         return Segments(None, ())
     grid = stack(result.reference.phase)
     filled = (segment for segment in _segments(result, grid) if segment.mask.any())
@@ -86,40 +86,50 @@ def plan(result: Result) -> Segments:
 
 
 def _segments(result: Result, grid: Grid) -> Iterator[Segment]:
+    laid = {id(region): lay(region.mask, grid) for region in _regions(result)}
     for index, tumor in enumerate(result.tumors):
         if tumor.tumor is not None:
-            mask = lay(tumor.tumor.mask, grid)
-            yield Segment(
-                Part.TUMOR, clip(tumor.label, 64), tumor.tracking_id, tumor.tracking_uid, tumor.tumor.method, (index,), mask
-            )
-        sharing = tuple(other for other, its in enumerate(result.tumors) if its.zone is tumor.zone)
-        if tumor.zone is not None and sharing[0] == index:
-            yield _zone(tumor, tumor.zone, sharing, grid)
-        if tumor.tumor is not None and tumor.zone is not None:
-            yield _outside(tumor, tumor.tumor, tumor.zone, index, grid)
+            yield _own(tumor, tumor.tumor, index, laid[id(tumor.tumor)])
+        if tumor.zone is not None:
+            sharing = tuple(other for other, its in enumerate(result.tumors) if its.zone is tumor.zone)
+            if sharing[0] == index:
+                yield _zone(tumor, tumor.zone, sharing, laid[id(tumor.zone)])
+            if tumor.tumor is not None:
+                outside = np.logical_and(laid[id(tumor.tumor)], np.logical_not(laid[id(tumor.zone)]))
+                yield _outside(tumor, f"{tumor.tumor.method} without {tumor.zone.method}", index, outside)
     if result.vessels is not None:
-        yield _vessels(result, result.vessels, grid)
+        yield _vessels(result, result.vessels, laid[id(result.vessels)])
 
 
-def _zone(tumor: TumorResult, zone: Region, sharing: tuple[int, ...], grid: Grid) -> Segment:
+def _regions(result: Result) -> Iterator[Region]:
+    """Every region that a segment shows."""
+    regions = (result.vessels, *(region for tumor in result.tumors for region in (tumor.tumor, tumor.zone)))
+    return (region for region in regions if region is not None)
+
+
+def _own(tumor: TumorResult, region: Region, index: int, mask: Mask) -> Segment:
+    label = clip(tumor.tracking_id, 64)
+    return Segment(Part.TUMOR, label, tumor.tracking_id, tumor.tracking_uid, region.method, (index,), mask)
+
+
+def _zone(tumor: TumorResult, zone: Region, sharing: tuple[int, ...], mask: Mask) -> Segment:
     label, name, uid = _named(tumor, Part.ZONE, "Ablation zone")
-    return Segment(Part.ZONE, label, name, uid, zone.method, sharing, lay(zone.mask, grid))
+    return Segment(Part.ZONE, label, name, uid, zone.method, sharing, mask)
 
 
-def _outside(tumor: TumorResult, inside: Region, zone: Region, index: int, grid: Grid) -> Segment:
+def _outside(tumor: TumorResult, method: str, index: int, mask: Mask) -> Segment:
     """The part of the tumor that the ablation zone does not cover, where there is any."""
     label, name, uid = _named(tumor, Part.OUTSIDE, "Outside the ablation zone")
-    mask = np.logical_and(lay(inside.mask, grid), np.logical_not(lay(zone.mask, grid)))
-    return Segment(Part.OUTSIDE, label, name, uid, f"{inside.method} without {zone.method}", (index,), mask)
+    return Segment(Part.OUTSIDE, label, name, uid, method, (index,), mask)
 
 
-def _vessels(result: Result, vessels: Region, grid: Grid) -> Segment:
+def _vessels(result: Result, vessels: Region, mask: Mask) -> Segment:
     uid = uids.derive(result.study_instance_uid, Part.VESSEL)
     everyone = tuple(range(len(result.tumors)))
-    return Segment(Part.VESSEL, "Vessels", "Vessels", uid, vessels.method, everyone, lay(vessels.mask, grid))
+    return Segment(Part.VESSEL, "Vessels", "Vessels", uid, vessels.method, everyone, mask)
 
 
 def _named(tumor: TumorResult, part: Part, words: str) -> tuple[str, str, str]:
     """Label, tracking identifier and tracking UID of what belongs to a tumor."""
-    label = clip(f"{words}: {tumor.label}", 64)
+    label = clip(f"{words}: {tumor.tracking_id}", 64)
     return label, f"{tumor.tracking_id} {part}", uids.derive(tumor.tracking_uid, part)

@@ -72,7 +72,7 @@ def test_a_name_with_code_extensions_is_kept() -> None:
 def test_a_text_that_the_source_cannot_write_makes_the_output_utf_8() -> None:
     """A label drawn elsewhere may hold letters that the images' character set lacks: neither of the two may be lost."""
     given = read_from_disk(sample(change=set_to(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")))
-    tumor = replace(given.result.tumors[0], label="Опухоль")
+    tumor = replace(given.result.tumors[0], tracking_id="Опухоль")
     given = Sample(replace(given.result, tumors=(tumor,)), given.sources)
 
     seg, report = outputs(given)
@@ -96,7 +96,7 @@ def test_codes_inside_sequences_are_kept_in_their_letters() -> None:
     code = Dataset()
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "99KH", "MRT Leber nach Kälteablation"
     given = read_from_disk(sample(change=set_to(SpecificCharacterSet="ISO_IR 100", ProcedureCodeSequence=[code])))
-    tumor = replace(given.result.tumors[0], label="Опухоль")
+    tumor = replace(given.result.tumors[0], tracking_id="Опухоль")
     given = Sample(replace(given.result, tumors=(tumor,)), given.sources)
 
     for output in outputs(given):

@@ -138,6 +138,35 @@ def test_a_mask_on_a_finer_grid_keeps_its_centre(one: Sample) -> None:
     assert np.linalg.norm(centroid(coarse, affine()) - centroid(finer.values >= 0.5, matrix)) < 0.1
 
 
+def test_a_mask_beside_the_images_is_laid_nowhere(one: Sample) -> None:
+    matrix = affine()
+    matrix[:3, 3] += matrix[:3, 0] * 50
+    far = Volume(ball((5, 14, 18), 6.0).values, matrix)
+
+    assert Part.TUMOR not in [segment.part for segment in plan(moved(one, {"tumor": far}).result).all]
+
+
+def test_a_mask_that_is_empty_on_its_own_grid_is_laid_nowhere(one: Sample) -> None:
+    empty = ball((5, 14, 18), -9.0).crop((2, 2, 2), (6, 20, 20))
+
+    assert Part.TUMOR not in [segment.part for segment in plan(moved(one, {"tumor": empty}).result).all]
+
+
+def test_a_zone_alone_stands_for_its_tumor(one: Sample) -> None:
+    """A tumor that nobody drew still has findings, all with their reason; they need a place in the report."""
+    alone = replace(one.result, tumors=(replace(one.result.tumors[0], tumor=None),))
+    segment = plan(alone).of(0)
+
+    assert segment is not None
+    assert segment.part is Part.ZONE
+
+
+def test_a_tumor_alone_has_its_segment(one: Sample) -> None:
+    alone = replace(one.result, tumors=(replace(one.result.tumors[0], zone=None),), vessels=None)
+
+    assert [segment.part for segment in plan(alone).all] == [Part.TUMOR]
+
+
 def test_each_frame_names_the_image_that_it_lies_on(one: Sample) -> None:
     dataset = compose(one.result, one.sources)[0].dataset
     positions = {image.SOPInstanceUID: list(image.ImagePositionPatient) for image in one.sources}

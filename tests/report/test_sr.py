@@ -166,7 +166,7 @@ def test_phases_contours_and_limits_are_told(one: Sample) -> None:
     )
     assert "localizer (not used)" in texts(document, "Phase of the study")[2]
     assert texts(document, "Limitation of this result") == ["The procedure time is unknown."]
-    assert "Tumor 1, Ablation zone: classical 1" in texts(document, "Origin of contours")
+    assert "PH-1 tumor 1, ablation zone: classical 1" in texts(document, "Origin of contours")
     assert "Vessels: classical 1" in texts(document, "Origin of contours")
 
 
@@ -273,7 +273,7 @@ def test_findings_of_a_tumor_that_no_segment_shows_are_not_lost(one: Sample) -> 
     assert [finding.code.value for finding in one.result.tumors[0].findings] == [
         name for name in names if name in {finding.code.value for finding in one.result.tumors[0].findings}
     ]
-    assert texts(document, "Minimum ablation margin") == ["Tumor 1, Minimum ablation margin: 2.3 mm"]
+    assert texts(document, "Minimum ablation margin") == ["PH-1 tumor 1, Minimum ablation margin: 2.3 mm"]
     assert len(texts(document, "Reason")) == 3
     assert NOTE in texts(document, "Comment")
 
