@@ -1,7 +1,7 @@
 """Open an association as requestor, and say what is really wrong when there is none.
 
-pynetdicom calls every failure "aborted" (and leaves its socket open when nothing listens): so the address is tried with a
-plain socket first, and a rejection is looked up in the peer's answer.
+pynetdicom calls every failure "aborted". The cause is in the peer's rejection, or is found by trying the address with a plain
+socket: only after a failure, because a connection without a request occupies many archives until their timeout.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.presentation import PresentationContext
 
 from service.dicom.destination import Caller, Destination
@@ -30,14 +30,17 @@ def associate(destination: Destination, caller: Caller, contexts: Sequence[Prese
             temporary too: it is about how the two ends are configured, not about what was to be sent, and the results
             must flow by themselves once somebody has put that right.
     """
-    unreachable = _probe(destination, caller)
-    if unreachable:
-        raise TryAgain("destination.unreachable", f"{destination.name} ({destination.address}): {unreachable}")
-    association = _ae(caller).associate(
-        destination.host, destination.port, contexts=list(contexts), ae_title=destination.ae_title, max_pdu=MAXIMUM_PDU
+    entity = _Entity(caller)
+    association = entity.associate(
+        _resolved(destination),
+        destination.port,
+        contexts=list(contexts),
+        ae_title=destination.ae_title,
+        max_pdu=MAXIMUM_PDU,
+        evt_handlers=[(evt.EVT_CONN_OPEN, entity.note_connection)],
     )
     if not association.is_established:
-        raise _cause(association, destination)
+        raise entity.cause(association, destination)
     try:
         yield association
     finally:
@@ -45,23 +48,53 @@ def associate(destination: Destination, caller: Caller, contexts: Sequence[Prese
             association.release()
 
 
-def _ae(caller: Caller) -> AE:
-    entity = AE(ae_title=caller.ae_title)
-    entity.connection_timeout = caller.timeout_s
-    entity.acse_timeout = caller.timeout_s
-    entity.dimse_timeout = caller.timeout_s
-    entity.network_timeout = caller.timeout_s
-    return entity
+class _Entity(AE):
+    """An application entity for one association, that knows how far it came."""
+
+    def __init__(self, caller: Caller) -> None:
+        super().__init__(ae_title=caller.ae_title)
+        self.connection_timeout = caller.timeout_s
+        self.acse_timeout = caller.timeout_s
+        self.dimse_timeout = caller.timeout_s
+        self.network_timeout = caller.timeout_s
+        self._connected = False
+        self._raw: socket.socket | None = None
+
+    def note_connection(self, _event: Any) -> None:
+        """The other end took the connection."""
+        self._connected = True
+
+    def cause(self, association: Any, destination: Destination) -> TryAgain:
+        """Why there is no association."""
+        if association.is_rejected:
+            return _rejection(association, destination)
+        if not self._connected:
+            self._close()
+            reason = _probe(destination, float(self.connection_timeout))
+            return TryAgain("destination.unreachable", f"{destination.name} ({destination.address}): {reason}")
+        if association.rejected_contexts and not association.accepted_contexts:
+            sentence = f"{destination.name} ({destination.address}) accepts none of the object types offered to it"
+            return TryAgain(NO_CONTEXT, sentence)
+        sentence = f"{destination.name} ({destination.address}) can be reached but did not answer as a DICOM node"
+        return TryAgain("destination.no_answer", sentence)
+
+    def _create_socket(self, *arguments: Any) -> Any:
+        """Keep the socket: the library forgets to close it when nothing listens."""
+        made = super()._create_socket(*arguments)
+        self._raw = made.socket
+        return made
+
+    def _close(self) -> None:
+        if self._raw is not None:
+            self._raw.close()
 
 
-def _cause(association: Any, destination: Destination) -> TryAgain:
-    if association.is_rejected:
-        return _rejection(association, destination)
-    if association.rejected_contexts and not association.accepted_contexts:
-        sentence = f"{destination.name} ({destination.address}) accepts none of the object types offered to it"
-        return TryAgain(NO_CONTEXT, sentence)
-    sentence = f"{destination.name} ({destination.address}) can be reached but did not answer as a DICOM node"
-    return TryAgain("destination.no_answer", sentence)
+def _resolved(destination: Destination) -> str:
+    try:
+        return str(socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)[0][4][0])
+    except OSError as fault:
+        sentence = f"{destination.name} ({destination.address}): the name of the host is not known ({fault.strerror})"
+        raise TryAgain("destination.unknown_host", sentence) from fault
 
 
 def _rejection(association: Any, destination: Destination) -> TryAgain:
@@ -71,11 +104,11 @@ def _rejection(association: Any, destination: Destination) -> TryAgain:
     return TryAgain("destination.rejected", sentence)
 
 
-def _probe(destination: Destination, caller: Caller) -> str:
-    """Why no connection can be made, "" when one can."""
+def _probe(destination: Destination, timeout_s: float) -> str:
+    """Why no connection can be made."""
     try:
-        with socket.create_connection((destination.host, destination.port), min(caller.timeout_s, 5.0)):
-            return ""
+        with socket.create_connection((destination.host, destination.port), min(timeout_s, 5.0)):
+            return "no connection could be made a moment ago"
     except ConnectionRefusedError:
         return "nothing listens at this address (connection refused)"
     except TimeoutError:

@@ -139,7 +139,7 @@ def test_a_socket_that_is_no_dicom_node_is_said_so(tmp_path: Path) -> None:
 
 def test_an_unknown_host_is_said_so(tmp_path: Path) -> None:
     destination = Destination("nowhere", "NOWHERE", "host.invalid", 104)
-    with pytest.raises(TryAgain, match="no connection"):
+    with pytest.raises(TryAgain, match="name of the host is not known"):
         send([write_object(tmp_path)], destination, CALLER)
 
 
