@@ -11,6 +11,11 @@ FORBIDDEN = ("complete ablation", "no residual tumor", "risk", "recommend")
 
 _DECIMALS = {MM: 1, ML: 1, PERCENT: 0}
 _SIGNS = {"1": ""}
+_SMALL = 10.0  # mL below which a second decimal is still a measurement
+# Typographic signs that every character set can do without: one of them would force a report into UTF-8.
+_ASCII = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "\u2264": "<=", "\u2265": ">="}
+)
 
 
 def shown(value: float, unit: Code | None) -> str:
@@ -18,8 +23,8 @@ def shown(value: float, unit: Code | None) -> str:
 
     A length gets a second decimal where one decimal would hide on which side of a whole millimeter it lies.
 
-    >>> shown(2.345, MM), shown(3.04, MM), shown(-0.01, MM), shown(12.25, ML), shown(41.7, PERCENT)
-    ('2.3 mm', '3.04 mm', '-0.01 mm', '12.2 mL', '42 %')
+    >>> shown(2.345, MM), shown(3.04, MM), shown(-0.01, MM), shown(12.25, ML), shown(0.766, ML), shown(41.7, PERCENT)
+    ('2.3 mm', '3.04 mm', '-0.01 mm', '12.2 mL', '0.77 mL', '42 %')
     """
     text = number(value, unit)
     symbol = "" if unit is None else _SIGNS.get(unit.value, unit.value)
@@ -30,7 +35,7 @@ def number(value: float, unit: Code | None) -> str:
     """The same number without its unit."""
     decimals = _DECIMALS.get(unit, 2) if unit is not None else 2
     coarse = f"{value:.{decimals}f}"
-    hides = unit == MM and float(coarse) == round(value) and value != round(value)
+    hides = (unit == MM and float(coarse) == round(value) and value != round(value)) or (unit == ML and abs(value) < _SMALL)
     text = f"{value:.{decimals + 1}f}" if hides else coarse
     return text.removeprefix("-") if float(text) == 0 else text
 
@@ -52,8 +57,12 @@ def shown_interval(interval: tuple[float | None, float | None] | None, unit: Cod
 
 
 def plain(text: str) -> str:
-    """Text from outside without control characters, so that it can stand in any data element."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    r"""Text without control characters and typographic signs, so that it can stand in any data element.
+
+    >>> plain("line one\nits \u201cname\u201d")
+    'line one its "name"'
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in text.translate(_ASCII)).strip()
 
 
 def clip(text: str, length: int) -> str:

@@ -86,6 +86,16 @@ def test_plain_ascii_needs_no_character_set() -> None:
     assert all("SpecificCharacterSet" not in output for output in outputs(sample(change=set_to(SpecificCharacterSet=None))))
 
 
+def test_typographic_quotes_in_our_sentences_change_no_character_set(one: Sample) -> None:
+    reasons = ("its description says \u201ct1\u201d \u2264 2",)
+    used = tuple(replace(use, reasons=reasons) for use in one.result.phases)
+
+    report = outputs(Sample(replace(one.result, phases=used), one.sources))[-1]
+
+    assert report.SpecificCharacterSet == "ISO_IR 100"
+    assert 'its description says "t1" <= 2' in report.ContentSequence[-1].ContentSequence[-1].TextValue
+
+
 def test_a_character_set_that_nobody_knows_is_not_repeated() -> None:
     assert all(
         "SpecificCharacterSet" not in output for output in outputs(sample(change=set_to(SpecificCharacterSet="ISO_IR 4711")))
