@@ -20,16 +20,14 @@ from service.commands.orthanc import Orthanc
 from service.dicom import sender
 from service.dicom.archive import Archive, Archived
 from service.dicom.destination import Caller, parse_destination
+from service.jobs.example import example_patient
 from service.jobs.truth import Verdict, compare
-from service.phantom.patient import PhantomPatient, make_patient
+from service.phantom.patient import PhantomPatient
 from service.phantom.recipe import Size
-from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
 from service.settings import Completion, DestinationTable, ListenerTable, Log, Settings, Storage, Web
 from service.store.records import ENDED, State, StudyDetail
 
-SEED = 7
-MARGIN_MM = 1.5
 LOOK_S = 0.2
 LONGEST_S = 600.0
 SENDER = Caller("MR-DEMO")
@@ -100,7 +98,7 @@ def _settings(folder: Path, archive: str) -> Settings:
 
 def _journey(console: Console, choice: Choice, folder: Path, service: Service, archive: StandIn) -> int:
     started = time.monotonic()
-    patient = make_patient(SEED, choice.size, margin=MARGIN_MM, vessel=VesselKind.BRIDGE_STRAIGHT)
+    patient = example_patient(choice.size)
     paths = write_study(patient, folder / "phantom", seg="fractional" if choice.drawn else None)
     console.print(f"Phantom patient made: {len(paths)} instances ({time.monotonic() - started:.1f} s)", highlight=False)
     study_uid = _send(console, paths, service)

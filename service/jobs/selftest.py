@@ -12,17 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from service.jobs.example import example_patient
 from service.jobs.messages import Request
 from service.jobs.process import Ended, Limits, run_analysis
 from service.jobs.truth import MARGIN, VESSEL, Beside, Verdict, compare
-from service.phantom.patient import make_patient
 from service.phantom.truth import Truth
-from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
 from service.pipeline import AnalysisOptions
 
-SEED = 7
-MARGIN_MM = 1.5
 EXACT_MM = 0.8  # the largest margin error that drawn masks may have
 WHEN = datetime(2024, 3, 12, tzinfo=UTC)
 
@@ -37,9 +34,9 @@ class SelfTest:
 
 
 def self_test(options: AnalysisOptions, limits: Limits) -> SelfTest:
-    """Analyse a phantom with a margin below 3 mm and a bridging vessel, drawn by its maker."""
+    """Analyse the example patient with the contours that its maker drew."""
     started = time.monotonic()
-    patient = make_patient(SEED, margin=MARGIN_MM, vessel=VesselKind.BRIDGE_STRAIGHT)
+    patient = example_patient()
     with tempfile.TemporaryDirectory(prefix="cryomargin-") as place:
         folder = Path(place)
         paths = write_study(patient, folder / "study", seg="fractional")
