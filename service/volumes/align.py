@@ -15,18 +15,21 @@ import SimpleITK as sitk  # noqa: N813 - everybody knows it by this name
 from scipy.spatial.transform import Rotation
 
 from service.errors import Unusable
-from service.volumes.blocks import Blocks, Matches, choose_blocks, coarser, describe, edge_scale, match
+from service.volumes.blocks import Blocks, Matches, choose_points, coarser, cut_blocks, describe, edge_scale, match
 from service.volumes.volume import Array, Matrix, Volume
 
 COARSE, FINE = 5.0, 2.5  # mm, spacing of the working grids
 REACH_COARSE, REACH_FINE = 5, 2  # voxels: 25 mm covers a breath, 5 mm the rest
+RELUCTANCE = 0.003  # similarity, for each voxel of shift
 ROUNDS = 8
 SETTLED = 0.05  # mm; a smaller step changes nothing
 ALIKE = 0.4  # mean similarity of the blocks; noise reaches .3, phases of one patient .8
+FARTHEST = 4.5  # mm; one and a half voxels of the fine grid
 FEWEST = 8  # blocks; below it six numbers cannot be told from chance
 STILL = 0.4  # mm; a smaller motion is not told from none, and interpolation would cost more than it gives
-SURE = 4.0  # F value from which a rotation is believed
-LIMIT = 2.0  # mm, or one voxel of the reference where that is more
+SURE = 4.0  # F value from which a motion is believed
+OVERLAP = 4.0  # blocks that share so much that they say only one thing
+LIMIT = 2.0  # mm, or the largest voxel side of the two where that is more
 
 Interpolation = Literal["linear", "bspline"]
 
@@ -68,7 +71,7 @@ def align(
     start = _start(reference, moving, across_frames=across_frames)
     motion, blocks, residual = _register(reference, moving, region, start)
     moved = _rms(_displacement(motion, blocks.points))
-    limit = max(LIMIT, *reference.spacing)
+    limit = max(LIMIT, *reference.spacing, *moving.spacing)
     if residual > limit:
         raise Unusable(
             "align.residual", f"The phases do not fit onto each other: {residual:.1f} mm remain, {limit:.1f} mm are allowed"
@@ -119,9 +122,34 @@ def _middle(volume: Volume) -> Matrix:
 
 def _register(reference: Volume, moving: Volume, region: Volume | None, start: Matrix) -> tuple[Matrix, Blocks, float]:
     """The motion, the blocks it was found on and the residual, mm."""
-    motion = _translate(reference, moving, region, start)
-    blocks = choose_blocks(coarser(reference, FINE), region)
-    other = coarser(moving, FINE)
+    coarse = coarser(reference, COARSE, moving)
+    points = choose_points(coarse, region)
+    _enough(len(points))
+    motion = _translate(cut_blocks(coarse, points), coarser(moving, COARSE, reference), start)
+    blocks = cut_blocks(coarser(reference, FINE, moving), points)
+    other = coarser(moving, FINE, reference)
+    motion = _settle(blocks, other, motion, start)
+    matches, seen = _look(blocks, other, edge_scale(other), motion)
+    if not _moved(matches, _displacement(np.linalg.inv(motion) @ start, seen)):
+        motion = start
+        matches, _ = _look(blocks, other, edge_scale(other), motion)
+    if float(np.mean(matches.peak)) < ALIKE:
+        raise Unusable("align.structure", "The phases share too little structure to be compared")
+    return motion, blocks, _left_over(matches)
+
+
+def _translate(blocks: Blocks, other: Volume, start: Matrix) -> Matrix:
+    """`start` followed by the shift on which the blocks of the coarse grid agree best."""
+    similarity, seen = match(blocks, other, edge_scale(other), start, REACH_COARSE)
+    _enough(int(seen.sum()))
+    best = describe(similarity[seen].mean(axis=0, keepdims=True) - _reluctance(), blocks.grid)
+    step = np.eye(4)
+    step[:3, 3] = best.shift[0] + _inner(best)[0]
+    return start @ step
+
+
+def _settle(blocks: Blocks, other: Volume, motion: Matrix, start: Matrix) -> Matrix:
+    """Small rigid steps on the fine grid until they no longer matter."""
     scale = edge_scale(other)
     for _ in range(ROUNDS):
         matches, points = _look(blocks, other, scale, motion)
@@ -129,25 +157,24 @@ def _register(reference: Volume, moving: Volume, region: Volume | None, start: M
         motion = motion @ step
         if _rms(_displacement(step, points)) < SETTLED:
             break
-    if not np.array_equal(start, motion) and _rms(_displacement(np.linalg.inv(start) @ motion, blocks.points)) < STILL:
-        motion = start
-    matches, points = _look(blocks, other, scale, motion)
-    if float(np.mean(matches.peak)) < ALIKE:
-        raise Unusable("align.structure", "The phases share too little structure to be compared")
-    return motion, blocks, _left_over(matches, np.zeros((len(points), 3)))
+    return motion
 
 
-def _translate(reference: Volume, moving: Volume, region: Volume | None, start: Matrix) -> Matrix:
-    """`start` followed by the whole-voxel shift on which the blocks of the coarse grid agree best."""
-    blocks = choose_blocks(coarser(reference, COARSE), region)
-    other = coarser(moving, COARSE)
-    _enough(len(blocks.centres))
-    similarity, seen = match(blocks, other, edge_scale(other), start, REACH_COARSE)
-    _enough(int(seen.sum()))
-    best = describe(similarity[seen].mean(axis=0, keepdims=True), blocks.grid)
-    step = np.eye(4)
-    step[:3, 3] = best.shift[0] + _inner(best)[0]
-    return start @ step
+def _moved(matches: Matches, back: Matrix) -> bool:
+    """Whether the blocks say that the found motion is not the start, which lies `back` (n, 3; mm) from it."""
+    if _rms(back) < STILL:
+        return False
+    weights = _cauchy(_errors(matches, np.zeros_like(back)))
+    lost, scatter = (float(np.sum(weights * _quadratic_loss(matches, moved))) for moved in (back, np.zeros_like(back)))
+    free = max(3 * len(back) / OVERLAP - 6, 1)
+    return (lost - scatter) / 6.0 > SURE * scatter / free
+
+
+def _reluctance() -> Array:
+    """What a shift must gain in similarity before it is preferred to none: little, but something."""
+    steps = np.arange(-REACH_COARSE, REACH_COARSE + 1)
+    far = np.sqrt(sum(part**2 for part in np.meshgrid(steps, steps, steps, indexing="ij")))
+    return (RELUCTANCE * far).astype(np.float32)
 
 
 def _look(blocks: Blocks, other: Volume, scale: float, motion: Matrix) -> tuple[Matches, Matrix]:
@@ -190,9 +217,7 @@ def _fit(matches: Matches, jacobian: Matrix) -> _Fit:
         normal = np.einsum("n,nap,nab,nbq->pq", weights, jacobian, matches.curvature, jacobian)
         right = np.einsum("n,nap,na->p", weights, jacobian, pull)
         theta = np.linalg.lstsq(normal, right, rcond=1e-9)[0]
-        errors = _errors(matches, jacobian @ theta)
-        usual = max(float(np.median(errors)), SETTLED)
-        weights = 1.0 / (1.0 + (errors / (2.0 * usual)) ** 2)
+        weights = _cauchy(_errors(matches, jacobian @ theta))
     return _Fit(theta, float(np.sum(weights * _quadratic_loss(matches, jacobian @ theta))))
 
 
@@ -205,10 +230,15 @@ def _jacobian(arms: Matrix) -> Matrix:
 
 
 def _inner(matches: Matches) -> Matrix:
-    """From the best whole shift to the peak between voxels, LPS mm, (n, 3); directions without curvature stay."""
+    """From the best whole shift to the peak between voxels, LPS mm, (n, 3); directions without curvature stay.
+
+    A parabola is not believed beyond its support.
+    """
     steep = np.maximum(np.trace(matches.curvature, axis1=1, axis2=2), 1e-12)[:, None, None]
     damped = matches.curvature + 0.02 * steep * np.eye(3)
-    return np.asarray(np.linalg.solve(damped, matches.slope[..., None])[..., 0])
+    inner = np.linalg.solve(damped, matches.slope[..., None])[..., 0]
+    far = np.linalg.norm(inner, axis=1, keepdims=True)
+    return np.asarray(inner * np.minimum(1.0, FARTHEST / np.maximum(far, 1e-9)))
 
 
 def _quadratic_loss(matches: Matches, moved: Matrix) -> Matrix:
@@ -223,10 +253,20 @@ def _errors(matches: Matches, moved: Matrix) -> Matrix:
     return np.asarray(np.sqrt(3.0 * _quadratic_loss(matches, moved) / steep))
 
 
-def _left_over(matches: Matches, moved: Matrix) -> float:
-    """Root mean square of the errors, mm; each block counts as much as it is sure."""
-    steep = np.maximum(np.trace(matches.curvature, axis1=1, axis2=2), 1e-12)
-    return float(np.sqrt(np.sum(steep * _errors(matches, moved) ** 2) / np.sum(steep)))
+def _left_over(matches: Matches) -> float:
+    """Root mean square of the errors, mm; a block counts as much as it is sure, and less where it stands alone.
+
+    It holds the noise of the matching too: what is stated is more often too much than too little.
+    """
+    errors = _errors(matches, np.zeros_like(matches.shift))
+    sure = np.trace(matches.curvature, axis1=1, axis2=2) * _cauchy(errors)
+    return float(np.sqrt(np.sum(sure * errors**2) / max(float(np.sum(sure)), 1e-12)))
+
+
+def _cauchy(errors: Matrix) -> Matrix:
+    """Weights that fall off beyond twice the median error."""
+    usual = max(float(np.median(errors)), SETTLED)
+    return np.asarray(1.0 / (1.0 + (errors / (2.0 * usual)) ** 2))
 
 
 def _displacement(motion: Matrix, points: Matrix) -> Matrix:

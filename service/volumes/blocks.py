@@ -19,6 +19,7 @@ from service.volumes.volume import Array, Matrix, Volume
 
 HALF_BLOCK = 14.0  # mm; holds part of an organ's edge and some vessels
 BLOCKS = 80
+SMOOTH = 0.7  # voxels of the coarser of two grids, standard deviation
 MOST = 0.8  # of a block; beyond the edge of an image there is nothing to match
 PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 DOUBLE = np.sqrt(np.array([1, 1, 1, 2, 2, 2], dtype=np.float32))  # off-diagonal products count twice
@@ -53,44 +54,100 @@ class Matches:
     peak: Matrix
 
 
-def coarser(volume: Volume, target: float) -> Volume:
-    """Means over whole voxels, so that the spacing comes near `target` mm, lightly smoothed against aliasing and noise."""
-    factor = np.array([max(1, round(target / size)) for size in volume.spacing])
-    factor = np.minimum(factor, volume.shape)
+def coarser(volume: Volume, target: float, other: Volume) -> Volume:
+    """Means over whole voxels, so that the spacing comes near `target` mm, smoothed to show no more than `other` will.
+
+    The Gaussian of .7 voxels tames noise and aliasing; where the coarser grid of `other` has larger voxels, it grows to them.
+    """
+    factor = _factor(volume, target)
     count = np.array(volume.shape) // factor
     inner = volume.values[tuple(slice(0, int(n * f)) for n, f in zip(count, factor, strict=True))]
-    k, j, i = (int(n) for n in count)
-    fk, fj, fi = (int(f) for f in factor)
-    means = inner.reshape(k, fk, j, fj, i, fi).mean(axis=(1, 3, 5), dtype=np.float32)
     affine = volume.affine.copy()
     affine[:3, :3] = volume.affine[:3, :3] * factor
     affine[:3, 3] = volume.to_mm((factor - 1) / 2.0)
-    return Volume(ndimage.gaussian_filter(means, 0.7), affine, volume.frame_of_reference_uid)
+    spacing = np.array(volume.spacing) * factor
+    width = SMOOTH * np.maximum(spacing, _extent(volume, other, np.array(other.spacing) * _factor(other, target)))
+    means = ndimage.gaussian_filter(_means(inner, factor), width / spacing, truncate=3.0)
+    return Volume(means, affine, volume.frame_of_reference_uid)
+
+
+def _factor(volume: Volume, target: float) -> NDArray[np.int64]:
+    """How many voxels become one along each axis."""
+    wished = np.array([max(1, round(target / size)) for size in volume.spacing])
+    return np.asarray(np.minimum(wished, volume.shape))
+
+
+def _extent(volume: Volume, other: Volume, spacing: Matrix) -> Matrix:
+    """How large a voxel of `other` (of `spacing`, mm) is along the axes of `volume`, mm."""
+    own = volume.affine[:3, :3] / np.array(volume.spacing)
+    theirs = other.affine[:3, :3] / np.array(other.spacing) * spacing
+    return np.asarray(np.linalg.norm(own.T @ theirs, axis=1))
+
+
+def _means(values: Array, factor: NDArray[np.int64]) -> Array:
+    """Means of blocks of `factor` voxels, axis by axis: much faster than all at once."""
+    for axis in (0, 1, 2):
+        f = int(factor[axis])
+        parts = [values[(*[slice(None)] * axis, slice(n, None, f))] for n in range(f)]
+        values = parts[0] if f == 1 else np.asarray(sum(parts) / np.float32(f), dtype=np.float32)
+    return values
 
 
 def edge_scale(volume: Volume) -> float:
-    """The gradient (per mm) below which an edge cannot be told from noise: twice the usual one inside the body."""
-    size = np.sqrt(sum(part**2 for part in _gradient(volume.values, volume)))
-    body = size[volume.values > 0.3 * float(volume.values.mean())]
+    """The gradient (per mm) below which an edge cannot be told from noise: twice the usual one inside the body.
+
+    Every third slice and the gradients within it are enough to tell.
+    """
+    values = volume.values[::3]
+    _, rows, columns = volume.spacing
+    flat = min(values.shape[1:]) < 2
+    size = np.zeros_like(values) if flat else np.hypot(np.gradient(values, rows, axis=1), np.gradient(values, columns, axis=2))
+    body = size[values > 0.3 * float(values.mean())]
     if not body.size:
         return 0.0
-    return max(2.0 * float(np.median(body)), 0.05 * float(np.percentile(body, 99)))
+    return 1.22 * max(2.0 * float(np.median(body)), 0.05 * float(np.percentile(body, 99)))
 
 
-def choose_blocks(grid: Volume, region: Volume | None) -> Blocks:
-    """The blocks of `grid` that show most edges; only those whose centre lies in `region` (mask, any grid) if given."""
-    scale = edge_scale(grid)
-    half = np.array([max(2, round(HALF_BLOCK / size)) for size in grid.spacing])
-    half = np.minimum(half, np.maximum((np.array(grid.shape) - 1) // 2, 1))
-    features = _features(grid.values[None], grid, scale)[0]
-    strength = ndimage.uniform_filter(np.sum(features[:3], axis=0), size=tuple(2 * half + 1), mode="constant")
+def choose_points(grid: Volume, region: Volume | None) -> Matrix:
+    """Centres (n, 3; LPS mm) of the blocks that best fix a place in all three directions; only in `region` (mask) if given.
+
+    The smallest eigenvalue of the summed edge products ranks them, or the edge of the body, long and smooth, would win.
+    """
+    half = _half(grid)
+    features = _features(grid.values[None], grid, edge_scale(grid))[0]
     centres = _cell_centres(grid.shape, half)
+    points = grid.to_mm(centres.astype(np.float64))
     if region is not None:
-        centres = centres[_inside(region, grid.to_mm(centres.astype(np.float64)))]
-    order = np.argsort(-strength[tuple(centres.T)], kind="stable")[:BLOCKS]
-    centres = centres[order][strength[tuple(centres[order].T)] > 0]
-    cut = [features[(slice(None), *_around(centre, half))] for centre in centres]
-    return Blocks(grid, centres, np.stack(cut) if cut else np.zeros((0, 6, 1, 1, 1), np.float32), half)
+        inside = _inside(region, points)
+        centres, points = centres[inside], points[inside]
+    sums = np.array([features[(slice(None), *_around(centre, half))].sum(axis=(1, 2, 3)) for centre in centres]).reshape(-1, 6)
+    strength = np.linalg.eigvalsh(_symmetric(sums / DOUBLE))[:, 0]
+    order = np.argsort(-strength, kind="stable")[:BLOCKS]
+    return points[order][strength[order] > 0]
+
+
+def cut_blocks(grid: Volume, points: Matrix) -> Blocks:
+    """Blocks of `grid` around `points` (n, 3; LPS mm), moved to the nearest voxel whose block lies inside."""
+    half = _half(grid)
+    centres = np.clip(np.rint(grid.to_index(points)), half, np.array(grid.shape) - 1 - half).astype(np.int64)
+    values = _gather(grid.values, centres, half + 1)
+    features = _features(values, grid, edge_scale(grid))[:, :, 1:-1, 1:-1, 1:-1]
+    return Blocks(grid, centres, features, half)
+
+
+def _half(grid: Volume) -> NDArray[np.int64]:
+    """Half the side of a block in voxels."""
+    wished = np.array([max(2, round(HALF_BLOCK / size)) for size in grid.spacing])
+    return np.asarray(np.minimum(wished, np.maximum((np.array(grid.shape) - 1) // 2, 1)))
+
+
+def _gather(values: Array, centres: NDArray[np.int64], half: NDArray[np.int64]) -> Array:
+    """Windows of `values` around `centres`, (n, k, j, i); beyond the edge the last voxel is repeated."""
+    k, j, i = (
+        np.clip(centres[:, axis, None] + np.arange(-int(h), int(h) + 1), 0, values.shape[axis] - 1)
+        for axis, h in enumerate(half)
+    )
+    return np.asarray(values[k[:, :, None, None], j[:, None, :, None], i[:, None, None, :]])
 
 
 def match(blocks: Blocks, moving: Volume, scale: float, motion: Matrix, reach: int) -> tuple[Array, NDArray[np.bool_]]:

