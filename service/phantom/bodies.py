@@ -75,8 +75,8 @@ class Ellipsoid:
     def distance(self, points: Floats) -> Floats:
         """Exact sign; the magnitude is a lower bound.
 
-        >>> Ellipsoid((0, 0, 0), (10, 10, 10)).distance(np.array([[12.0, 0, 0]])).tolist()
-        [2.0]
+        >>> Ellipsoid((0, 0, 0), (8, 8, 16)).distance(np.array([[12.0, 0, 0], [0, 0, 20]])).tolist()
+        [4.0, 2.0]
         """
         axes = np.array(self.half_axes)
         return (length((points - np.array(self.center)) / axes) - 1.0) * float(axes.min())

@@ -63,9 +63,18 @@ def draw_masks(patient: PhantomPatient, images: list[Dataset], *, fractional: bo
         max_fractional_value=LEVELS,
         omit_empty_frames=True,
     )
+    _settle(item, derive_uid(patient.recipe, images[0].SOPInstanceUID, "dimensions"))
     item.ContentDate, item.ContentTime = images[0].ContentDate, images[0].ContentTime
     item.InstanceCreationDate, item.InstanceCreationTime = images[0].ContentDate, images[0].ContentTime
     return item
+
+
+def _settle(item: Dataset, uid: str) -> None:
+    """A dimension organization and times that are the same each time, where the library takes a random UID and now."""
+    for equipment in item.get("ContributingEquipmentSequence", []):
+        equipment.ContributionDateTime = item.StudyDate + item.StudyTime
+    for dimension in (*item.DimensionOrganizationSequence, *item.DimensionIndexSequence):
+        dimension.DimensionOrganizationUID = uid
 
 
 def _description(kind: Kind, number: int) -> hd.seg.SegmentDescription:

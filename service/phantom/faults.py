@@ -8,7 +8,8 @@ from enum import StrEnum
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.uid import generate_uid
+
+from service.phantom.uids import uid_from
 
 
 class Fault(StrEnum):
@@ -45,7 +46,7 @@ def _duplicate(slices: list[Dataset]) -> list[Dataset]:
     """The middle slice twice, the second time as another instance."""
     middle = len(slices) // 2
     again = deepcopy(slices[middle])
-    again.SOPInstanceUID = generate_uid(prefix=None, entropy_srcs=[again.SOPInstanceUID, "duplicate"])
+    again.SOPInstanceUID = uid_from(again.SOPInstanceUID, "duplicate")
     return [*slices, again]
 
 
@@ -97,7 +98,7 @@ def _tilted(slices: list[Dataset]) -> list[Dataset]:
 
 def _two_frames(slices: list[Dataset]) -> list[Dataset]:
     for item in slices[len(slices) // 2 :]:
-        item.FrameOfReferenceUID = generate_uid(prefix=None, entropy_srcs=[item.SeriesInstanceUID, "other frame"])
+        item.FrameOfReferenceUID = uid_from(item.SeriesInstanceUID, "other frame")
     return slices
 
 

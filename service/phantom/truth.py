@@ -98,18 +98,15 @@ def _excess(lesion: Lesion, part: Ball | Ellipsoid) -> Margin:
 
     def sunk(directions: Floats) -> tuple[Floats, Floats]:
         points = np.array(part.center) + axes * directions
-        depth = np.minimum(Union(lesion.capsules).distance(points), _depth(lesion, points))
+        depth = np.maximum(Union(lesion.capsules).distance(points), 0.0)
         for other in others:
-            depth = np.where(other.distance(points) < 0, 0.0, depth)
-        return -np.maximum(depth, 0.0), points
+            depth[other.distance(points) < 0] = 0.0
+        out = depth > 0
+        depth[out] = np.clip(-exact(lesion.liver, points[out]), 0.0, depth[out])
+        return -depth, points
 
     value, point = smallest(sunk)
     return Margin(value, _vector(point), _vector(point))
-
-
-def _depth(lesion: Lesion, points: Floats) -> Floats:
-    """How far the liver's surface is from points inside, mm; negative outside."""
-    return -exact(lesion.liver, points)
 
 
 def smallest(value_at: Callable[[Floats], tuple[Floats, Floats]]) -> tuple[float, Floats]:
@@ -119,23 +116,17 @@ def smallest(value_at: Callable[[Floats], tuple[Floats, Floats]]) -> tuple[float
     """
     directions = sphere(DIRECTIONS)
     values, points = value_at(directions)
-    best = [(float(values[n]), points[n], directions[n]) for n in _apart(directions, values)]
+    best = _apart(directions, values)
+    values, points, directions = values[best], points[best], directions[best]
     spread = 0.06
     for _ in range(ROUNDS):
-        best = [_closer(value_at, start, spread) for start in best]
+        near = directions[:, None] + spread * np.concatenate([np.zeros((1, 3)), sphere(80)])
+        near /= np.linalg.norm(near, axis=-1, keepdims=True)
+        found, places = (array.reshape(len(near), 81, *array.shape[1:]) for array in value_at(near.reshape(-1, 3)))
+        first = np.arange(len(near)), found.argmin(axis=1)
+        values, points, directions = found[first], places[first], near[first]
         spread *= 0.45
-    value, point, _ = min(best, key=lambda found: found[0])
-    return value, point
-
-
-def _closer(
-    value_at: Callable[[Floats], tuple[Floats, Floats]], start: tuple[float, Floats, Floats], spread: float
-) -> tuple[float, Floats, Floats]:
-    near = start[2] + spread * sphere(80)
-    near /= np.linalg.norm(near, axis=1, keepdims=True)
-    values, points = value_at(near)
-    n = int(values.argmin())
-    return (float(values[n]), points[n], near[n]) if values[n] < start[0] else start
+    return float(values.min()), points[int(values.argmin())]
 
 
 def _apart(directions: Floats, values: Floats) -> list[int]:
@@ -159,11 +150,12 @@ def sphere(count: int) -> Floats:
 
 def measure_truth(lesion: Lesion, vessel: VesselTruth, enhancement: float) -> Truth:
     """All right answers for a lesion, its vessel and the tumor's enhancement (fraction of its signal before contrast)."""
+    margin = minimum_margin(lesion)
     return Truth(
-        margin=minimum_margin(lesion),
+        margin=margin,
         tumor_ml=_tumor_ml(lesion),
-        zone_ml=volume_ml(lesion.zone_body),
-        uncovered_ml=volume_ml(Difference(lesion.tumor_body, lesion.ice)),
+        zone_ml=volume_ml(lesion.zone_body, 1.5),
+        uncovered_ml=volume_ml(Difference(lesion.tumor_body, lesion.ice)) if margin.value < 0 else 0.0,
         liver_ml=_liver_ml(lesion),
         vessel=vessel,
         enhancement=100.0 * enhancement,
