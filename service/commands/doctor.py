@@ -102,7 +102,7 @@ def _destination(destination: Destination, caller: Caller) -> Examined:
 
 
 def _measurement(settings: Settings) -> Examined:
-    from service.jobs.selftest import self_test
+    from service.jobs import selftest
 
-    test = self_test(options_of(settings), limits_of(settings))
+    test = selftest.self_test(options_of(settings), limits_of(settings))
     return Examined("measurement", test.passed, f"{test.sentence} ({test.seconds:.1f} s)")

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from service.dicom.header_scan import read_header
+from service.jobs.analysis import Outcome, analyse_files, content_version_of, software, write_made
+from service.jobs.example import example_patient
+from service.jobs.truth import Verdict, compare
+from service.phantom.patient import PhantomPatient
+from service.phantom.write import write_study
+from service.pipeline import AnalysisOptions
+from service.store.files import Files
+from service.store.index import Index
+from service.store.records import received
+
+WHEN = datetime(2024, 3, 12, 10, 0, tzinfo=UTC)
+OPTIONS = AnalysisOptions()
+
+
+@pytest.fixture(scope="module")
+def patient() -> PhantomPatient:
+    return example_patient()
+
+
+@pytest.fixture(scope="module")
+def paths(patient: PhantomPatient, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_study(patient, tmp_path_factory.mktemp("study"), seg="fractional")
+
+
+@pytest.fixture(scope="module")
+def outcome(paths: list[Path]) -> Outcome:
+    return analyse_files(paths, OPTIONS, WHEN, content_version="abc", predecessors=("1.2.3",))
+
+
+def test_the_phantom_is_met(outcome: Outcome, patient: PhantomPatient) -> None:
+    assert outcome.record is not None
+    rows = compare(outcome.record, patient.truth)
+    assert {row.verdict for row in rows} == {Verdict.RIGHT}
+
+
+def test_the_objects_come_in_sending_order_with_their_predecessor(outcome: Outcome) -> None:
+    assert [made.role for made in outcome.made] == ["seg", "sr"]
+    (predecessor,) = outcome.made[1].dataset.PredecessorDocumentsSequence
+    referenced = predecessor.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert referenced.ReferencedSOPInstanceUID == "1.2.3"
+
+
+def test_a_repeat_makes_the_same_bytes(outcome: Outcome, paths: list[Path], tmp_path: Path) -> None:
+    """Only so is sending a result twice harmless."""
+    again = analyse_files(list(reversed(paths)), OPTIONS, WHEN, content_version="abc", predecessors=("1.2.3",))
+    folders = tmp_path / "a", tmp_path / "b"
+    for folder, one in zip(folders, (outcome, again), strict=True):
+        folder.mkdir()
+        write_made(one, folder)
+    for name in ("1-seg.dcm", "2-sr.dcm"):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
+def test_progress_rises_to_the_report(paths: list[Path]) -> None:
+    heard: list[int] = []
+    only_t2 = [path for path in paths if "t2" in str(path)]
+    analyse_files(only_t2, OPTIONS, WHEN, content_version="abc", progress=lambda _stage, percent: heard.append(percent))
+    assert heard == sorted(heard)
+    assert all(0 <= percent <= 100 for percent in heard)
+
+
+def test_a_study_without_contrast_is_an_outcome_with_its_sentence(paths: list[Path]) -> None:
+    only_t2 = [path for path in paths if "t2" in str(path)]
+    outcome = analyse_files(only_t2, OPTIONS, WHEN, content_version="abc")
+    assert (outcome.record, outcome.code) == (None, "exam.not_postablation_liver")
+
+
+def test_files_that_are_no_dicom_are_an_outcome_too(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"nothing")
+    assert analyse_files([path], OPTIONS, WHEN, content_version="abc").code == "study.unreadable"
+
+
+def test_the_folder_and_the_service_give_the_content_the_same_name(paths: list[Path], tmp_path: Path) -> None:
+    """So both make the same objects of the same study."""
+    some = paths[:3]
+    files = Files(tmp_path / "files")
+    with Index.open(f"sqlite:///{tmp_path / 'index.sqlite'}") as index:
+        for number, path in enumerate(some):
+            with files.receive() as incoming:
+                incoming.write(path.read_bytes())
+                kept = incoming.commit()
+            index.add_instance(received(read_header(path), kept, WHEN + timedelta(seconds=number)))
+        version = index.close_version(read_header(some[0]).study_instance_uid, WHEN)
+    assert version.content_version == content_version_of(some)
+
+
+def test_every_option_is_in_the_hash() -> None:
+    others = AnalysisOptions(segmenters=("drawn",)), AnalysisOptions(labels=(("target", "tumor"),))
+    assert len({software(options).settings_hash for options in (OPTIONS, *others)}) == 3
