@@ -86,6 +86,13 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert (listener.port, listener.ae_title) == (2, "FILE")
 
 
+def test_destinations_can_come_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a container needs no file."""
+    monkeypatch.setenv("CRYOMARGIN_DESTINATION", '[{"name": "pacs", "address": "PACS@pacs:104", "verify": "find"}]')
+    (destination,) = load().destination
+    assert (destination.name, destination.address, destination.verify) == ("pacs", "PACS@pacs:104", "find")
+
+
 def test_a_misspelt_variable_of_a_known_table_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRYOMARGIN_LISTENER__PROT", "2")
     with pytest.raises(BadConfig, match=re.escape("listener.prot")):
