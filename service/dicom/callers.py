@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ _PROVIDER = {
     6: "invalid value",
 }
 _LOST = "the connection was lost"
+_GRACE_S = 2.0
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Callers:
         self._index = index
         self._clock = clock
         self._open: dict[Any, Caller] = {}
+        self._sockets: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -60,6 +63,7 @@ class Callers:
     def handlers(self) -> list[tuple[Any, Callable[[Any], None]]]:
         """What to bind to the events of the server."""
         return [
+            (evt.EVT_CONN_OPEN, self._connected),
             (evt.EVT_ACCEPTED, self._accepted),
             (evt.EVT_ACSE_RECV, self._told),
             (evt.EVT_ACSE_SENT, self._answered),
@@ -78,6 +82,9 @@ class Callers:
             caller.instances += 1
             if caller.ended:
                 self._index.association_closed(caller.association_id, self._clock())
+
+    def _connected(self, event: Any) -> None:
+        self._sockets[event.assoc] = event.assoc.dul.socket.socket
 
     def _accepted(self, event: Any) -> None:
         caller = Caller(uuid.uuid4().hex, _peer(event.assoc), event.assoc.requestor.ae_title)
@@ -117,10 +124,15 @@ class Callers:
 
     def _closed(self, event: Any) -> None:
         association = event.assoc
+        # pynetdicom forgets to close its socket when the peer ended the connection first.
+        self._sockets.pop(association).close()
         if association.requestor.primitive is None:
             log.info("connection_closed", peer=_peer(association), cause="no association was asked for")
-            return
-        self._ended(association, "the peer sent A-ABORT" if association.acse.is_aborted("a-abort") else _LOST)
+        elif association in self._open:
+            # The thread that serves the association knows the cause better; if it ended without a word, it was lost.
+            last_word = threading.Timer(_GRACE_S, self._ended, (association, _LOST))
+            last_word.daemon = True
+            last_word.start()
 
     def _ended(self, association: Any, cause: str) -> None:
         with self._lock:

@@ -117,7 +117,7 @@ class Listener:
         _wait(lambda: not server.active_associations, drain_s)
         for association in server.active_associations:
             association.abort()
-        _wait(lambda: not server.active_associations, 5.0)
+        _wait(lambda: not server.active_associations and not self.open_associations, 5.0)
         log.info("stopped", aborted=len(server.active_associations))
 
     def _recover(self) -> None:

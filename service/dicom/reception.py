@@ -120,7 +120,7 @@ class Reception:
         if added is Added.CONFLICT:
             log.warning("conflict", study=header.study_instance_uid, instance=header.sop_instance_uid, key=kept.key)
         else:
-            log.debug("stored", study=header.study_instance_uid, instance=header.sop_instance_uid, as_=added.value)
+            log.debug("stored", study=header.study_instance_uid, instance=header.sop_instance_uid, outcome=added.value)
 
 
 def _contradiction(header: HeaderLike, offered: Offered) -> str:

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from structlog.testing import capture_logs
+
+from service.dicom.header_scan import read_header
+from service.dicom.reception import Answer, Offered, Reception, file_head
+from service.errors import TryAgain
+from service.store.files import Files, Incoming
+from service.store.index import Index
+from service.store.records import Added, Received
+from tests.dicom.wire import CT, EXPLICIT, MR, STUDY, an_image, encode
+
+
+def offer(uid: str = "1.2.3", content: bytes | None = None) -> Offered:
+    dataset = content if content is not None else encode(an_image(uid))
+    return Offered(MR, uid, MR, EXPLICIT, memoryview(dataset), "SCANNER", "a1")
+
+
+def reception(files: Files, index: Index, *, min_free_bytes: int = 0) -> Reception:
+    return Reception(files, index, read_header, lambda: datetime.now(UTC), min_free_bytes)
+
+
+class BrokenFiles(Files):
+    """A disk that fails while it is written to."""
+
+    def receive(self) -> Incoming:
+        """Fail as a full disk does."""
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class TightFiles(Files):
+    """A disk whose free space the test decides."""
+
+    free = 0
+
+    def free_bytes(self) -> int:
+        """What the test says."""
+        return self.free
+
+
+class BrokenIndex(Index):
+    """An index that fails when it should make a row."""
+
+    fault: Exception = RuntimeError("DOE^JANE")
+
+    def add_instance(self, received: Received) -> Added:  # noqa: ARG002 - it fails before it looks
+        """Fail."""
+        raise self.fault
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> BrokenIndex:
+    return BrokenIndex(Index.open(f"sqlite:///{tmp_path}/broken.db")._database)
+
+
+def test_success_means_a_file_and_a_row(files: Files, index: Index) -> None:
+    assert reception(files, index).store(offer()) == Answer(0x0000)
+
+    (stored,) = index.instances(STUDY)
+    assert files.path(stored.key).read_bytes() == file_head(MR, "1.2.3", EXPLICIT) + encode(an_image("1.2.3"))
+    assert files.describe(stored.key).sha256 == stored.sha256
+
+
+def test_the_file_meta_is_what_the_standard_wants(tmp_path: Path) -> None:
+    (tmp_path / "one.dcm").write_bytes(file_head(MR, "1.2.3", EXPLICIT) + encode(an_image("1.2.3")))
+    meta = dcmread(tmp_path / "one.dcm").file_meta
+
+    assert meta.FileMetaInformationVersion == b"\x00\x01"
+    assert (meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID) == (MR, "1.2.3")
+    assert meta.TransferSyntaxUID == EXPLICIT
+    assert meta.FileMetaInformationGroupLength == len(file_head(MR, "1.2.3", EXPLICIT)) - 132 - 12
+
+
+def test_the_same_object_makes_the_same_file_whoever_sends_it(files: Files, index: Index) -> None:
+    reception(files, index).store(offer())
+    reception(files, index).store(replace(offer(), calling_ae="ARCHIVE", association_id="a2"))
+
+    assert index.counts().instances == 1
+    assert index.counts().conflicts == 0
+    assert len(list(files.received_keys())) == 1
+
+
+def test_below_the_watermark_nothing_is_taken_and_above_it_again(tmp_path: Path, index: Index) -> None:
+    files = TightFiles(tmp_path / "content")
+    station = reception(files, index, min_free_bytes=1000)
+    files.free = 1000
+
+    assert station.store(offer()) == Answer(0xA700, "The disk is nearly full.")
+    assert list(files.received_keys()) == []
+
+    files.free = 1000 + len(encode(an_image("1.2.3")))
+    assert station.store(offer()) == Answer(0x0000)
+
+
+def test_a_disk_that_fails_is_out_of_resources(tmp_path: Path, index: Index) -> None:
+    answer = reception(BrokenFiles(tmp_path / "content"), index).store(offer())
+
+    assert answer == Answer(0xA700, "The disk does not take it: No space left on device.")
+    assert index.counts().instances == 0
+
+
+def test_an_index_that_is_down_is_out_of_resources(files: Files, broken: BrokenIndex) -> None:
+    broken.fault = TryAgain("store.unavailable", "The index cannot be reached.")
+
+    assert reception(files, broken).store(offer()) == Answer(0xA700, "The index cannot be reached.")
+    broken.close()
+
+
+def test_a_fault_of_our_own_is_answered_and_logged_without_its_values(files: Files, broken: BrokenIndex) -> None:
+    with capture_logs() as logs:
+        assert reception(files, broken).store(offer()).status == 0x0110
+    broken.close()
+
+    assert "RuntimeError" in str(logs)
+    assert "DOE" not in str(logs)
+
+
+def test_what_was_not_indexed_is_found_at_the_next_start(files: Files, index: Index, broken: BrokenIndex) -> None:
+    """The file may stay: it was never acknowledged, and a repetition of it is removed later."""
+    reception(files, broken).store(offer())
+    broken.close()
+
+    assert len(index.reconcile(files, read_header).added) == 1
+    assert reception(files, index).store(offer()) == Answer(0x0000)
+    assert index.counts().instances == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage!garbage!", encode(an_image("1.2.3"))[:60]])
+def test_what_cannot_be_read_is_not_understood(files: Files, index: Index, content: bytes) -> None:
+    assert reception(files, index).store(offer(content=content)).status == 0xC000
+    assert list(files.received_keys()) == []
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        replace(offer(), sop_class_uid=CT, abstract_syntax_uid=CT),
+        replace(offer(), sop_instance_uid="1.2.4"),
+        replace(offer(), abstract_syntax_uid=CT),
+    ],
+)
+def test_a_data_set_must_be_what_the_command_says(files: Files, index: Index, offered: Offered) -> None:
+    assert reception(files, index).store(offered).status == 0xA900
+    assert list(files.received_keys()) == []
+
+
+def test_every_refusal_is_logged_with_its_reason(files: Files, index: Index) -> None:
+    with capture_logs() as logs:
+        reception(files, index).store(offer(content=b"x"))
+
+    assert [(entry["event"], entry["status"], entry["calling_ae"]) for entry in logs] == [("refused", "0xC000", "SCANNER")]
+
+
+def test_patients_are_never_logged(files: Files, index: Index) -> None:
+    with capture_logs() as logs:
+        reception(files, index).store(offer())
+        reception(files, index).store(offer(content=encode(an_image("1.2.3", {"PatientID": "P2"}))))
+
+    assert [entry["event"] for entry in logs] == ["stored", "conflict"]
+    assert not any(word in str(logs) for word in ("DOE", "JANE", "'P1'", "'P2'"))
