@@ -19,6 +19,9 @@ from service.volumes.refine import refine, refine_binary
 from service.volumes.surface import Mesh, isosurface, nearest_points, sample
 from service.volumes.volume import Matrix, Volume
 
+Index = tuple[int, int, int]
+
+WEDGE = 0.15  # of the level field: .15 mm off the surface, more than contours of one capsule differ by rounding
 BORDER = 4  # voxels kept around tumor and zone, so that their surfaces are closed
 LEVELS = (0.35, 0.65)  # of the tumor and of untreated liver: a reader's hesitation about the edge
 VOXEL_SHARE = 0.06  # of the largest spacing: SD of the minimum on phantoms with perfect fractions
@@ -67,11 +70,9 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
             outside the zone is liver, so that no distance exists.
     """
     low, high = _around(tumor, zone)
-    fields = {
-        name: _field(region, low, high) for name, region in (("tumor", tumor), ("zone", zone), ("liver", liver)) if region
-    }
-    untreated = _untreated(fields["zone"], fields.get("liver"))
-    mesh = isosurface(fields["tumor"])
+    field = _field(tumor.mask.crop(low, high), binary=tumor.binary)
+    untreated = _untreated(zone, liver, low, high)
+    mesh = isosurface(field)
     if mesh.empty:
         raise Unusable("margin.tumor_too_small", "The tumor is smaller than one voxel: its surface cannot be found.")
     margin, nearest = _distances(mesh, untreated)
@@ -83,14 +84,14 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
         areas=mesh.vertex_areas(),
         margin=margin,
         nearest=nearest,
-        spread=_spread(fields["tumor"], untreated, tumor, zone),
+        spread=_spread(field, untreated, tumor, zone),
         capsule_modelled=liver is not None,
         closed=_closed(tumor.mask.values) and _closed(zone.mask.values),
         lowest=lowest,
     )
 
 
-def _around(tumor: Region, zone: Region) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def _around(tumor: Region, zone: Region) -> tuple[Index, Index]:
     """The box (low, high) of voxel indices that holds tumor and zone with a border."""
     both = np.maximum(tumor.mask.values, zone.mask.values) > 0
     spans = [np.flatnonzero(both.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
@@ -100,23 +101,35 @@ def _around(tumor: Region, zone: Region) -> tuple[tuple[int, int, int], tuple[in
     return (k[0], j[0], i[0]), (k[1], j[1], i[1])
 
 
-def _field(region: Region, low: tuple[int, int, int], high: tuple[int, int, int]) -> Volume:
-    crop = region.mask.crop(low, high)
-    return refine_binary(crop) if region.binary else refine(crop)
+def _field(mask: Volume, *, binary: bool) -> Volume:
+    return refine_binary(mask) if binary else refine(mask)
 
 
-def _untreated(zone: Volume, liver: Volume | None) -> Volume:
-    """The level field of liver minus zone; its surface is where either of the two ends."""
-    outside = 1.0 - zone.values
-    return zone.with_values(outside if liver is None else np.minimum(outside, liver.values))
+def _untreated(zone: Region, liver: Region | None, low: Index, high: Index) -> Volume:
+    """The level field of liver minus zone: the smaller of liver and not-zone."""
+    treated = _field(zone.mask.crop(low, high), binary=zone.binary)
+    left = 1.0 - treated.values
+    if liver is not None:
+        left = np.minimum(left, _field(liver.mask.crop(low, high), binary=liver.binary).values)
+    return treated.with_values(left.astype(np.float32))
 
 
-def _with_left_out(untreated: Volume, left_out: Volume, low: tuple[int, int, int], high: tuple[int, int, int]) -> Volume:
+def _with_left_out(untreated: Volume, left_out: Volume, low: Index, high: Index) -> Volume:
     return untreated.with_values(np.maximum(untreated.values, refine(left_out.crop(low, high)).values))
 
 
 def _distances(mesh: Mesh, untreated: Volume, level: float = 0.5) -> tuple[Matrix, Matrix]:
-    """Signed distance (n,) and nearest point (n, 3) of untreated liver for each vertex of the tumor."""
+    """Signed distance (n,) and nearest point (n, 3) of untreated liver for each vertex of the tumor.
+
+    Where the zone reaches the capsule, liver and not-zone both cross `level` in the same place, and whether a sheet of
+    untreated liver is seen there is a matter of noise. So the distance is taken at two levels well inside untreated liver,
+    where there is no sheet, and extrapolated to `level`, which also restores the tip of a wedge between zone and capsule.
+    """
+    (near, nearest), (far, _) = (_distances_at(mesh, untreated, level + step) for step in (WEDGE, 2 * WEDGE))
+    return 2.0 * near - far, nearest
+
+
+def _distances_at(mesh: Mesh, untreated: Volume, level: float) -> tuple[Matrix, Matrix]:
     border = isosurface(untreated, level)
     if border.empty:
         raise Unusable(
@@ -133,7 +146,7 @@ def _spread(tumor: Volume, untreated: Volume, drawn: Region, zone: Region) -> fl
     minima = [
         float(_distances(mesh, untreated, 1.0 - level)[0].min())
         for level in LEVELS
-        if not (mesh := isosurface(tumor, level)).empty and not isosurface(untreated, 1.0 - level).empty
+        if not (mesh := isosurface(tumor, level)).empty
     ]
     edge = abs(minima[0] - minima[1]) / 4.0 if len(minima) == len(LEVELS) else drawn.mask.spacing[0]
     share = VOXEL_SHARE_BINARY if drawn.binary or zone.binary else VOXEL_SHARE

@@ -53,8 +53,21 @@ def refine_binary(mask: Volume, target: float = TARGET) -> Volume:
         filled = _gather(np.clip(0.5 + field, 0.0, 1.0), cuts)
         wrong = np.where(inside, np.maximum(0.5 - filled, 0.0), np.minimum(0.5 - filled, 0.0))
         field = field + _spread((wrong * reach).astype(np.float32), cuts, order=1)
-    level = (0.5 + field / (2.0 * reach)).astype(np.float32)
+    field = field + _offset(field, float(inside.sum()) * np.prod(cuts))
+    level = (0.5 + field).astype(np.float32)  # a ramp of 1 mm, as wide as a cell
     return Volume(level, _cell_affine(mask, cuts), mask.frame_of_reference_uid)
+
+
+def _offset(field: Array, cells: float) -> float:
+    """What to add to a signed field (mm) so that it fills as many `cells` as were drawn: smoothing shrinks what is convex."""
+    low, high = -2.0, 2.0
+    for _ in range(12):
+        middle = (low + high) / 2.0
+        if float(np.clip(0.5 + field + middle, 0.0, 1.0).sum(dtype=np.float64)) < cells:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2.0
 
 
 def interpolate(volume: Volume, target: float = TARGET) -> Volume:

@@ -1,0 +1,134 @@
+"""Margins of spheres and capsules, whose truth everybody can compute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.errors import Unusable
+from service.regions.coverage import liver_left_out
+from service.regions.margin_surface import margin_surface, noise_sd, visibility
+from service.regions.region import Kind
+from service.volumes.volume import Volume
+from tests.shapes import Inside, ball, grid, region
+
+SPHERES = [  # tumor radius, zone radius, shift of the tumor along x, minimum margin
+    (5.0, 15.0, 0.0, 10.0),
+    (5.0, 10.0, 0.0, 5.0),
+    (10.0, 5.0, 0.0, -5.0),
+    (5.0, 10.0, 5.0, 0.0),
+    (5.0, 15.0, 5.0, 5.0),
+    (8.0, 15.0, 4.0, 3.0),
+    (6.0, 12.0, 8.0, -2.0),
+]
+
+
+@pytest.mark.parametrize(("tumor", "zone", "shift", "truth"), SPHERES)
+@pytest.mark.parametrize("binary", [False, True])
+def test_published_sphere_cases(tumor: float, zone: float, shift: float, truth: float, *, binary: bool) -> None:
+    onto = grid(22.0)
+    found = margin_surface(
+        region(Kind.TUMOR, ball(tumor, (shift, 0, 0)), onto, binary=binary),
+        region(Kind.ABLATION_ZONE, ball(zone), onto, binary=binary),
+        None,
+    )
+    # Where the spheres are concentric every point is a candidate, and the minimum collects all errors of the surface.
+    assert pytest.approx(truth, abs=1.0 if binary else 0.35) == found.minimum
+    assert not found.capsule_modelled
+
+
+def test_minimum_is_found_where_it_is() -> None:
+    onto = grid(22.0)
+    found = margin_surface(region(Kind.TUMOR, ball(6.0, (0, 5.0, 0)), onto), region(Kind.ABLATION_ZONE, ball(15.0), onto), None)
+    assert np.linalg.norm(np.array(found.place) - [0, 11.0, 0]) < 2.0
+
+
+def half_space(limit: float) -> Inside:
+    return lambda points: points[..., 0] <= limit
+
+
+def test_capsule_costs_nothing() -> None:
+    """A tumor at the capsule, ablated up to it: only the liver side counts."""
+    onto = grid(24.0)
+    tumor = region(Kind.TUMOR, ball(5.0, (3.0, 0, 0)), onto)
+    zone = region(Kind.ABLATION_ZONE, lambda points: ball(12.0)(points) & half_space(9.0)(points), onto)
+    liver = region(Kind.LIVER, half_space(9.0), onto)
+    assert pytest.approx(np.sqrt(36 + 144 - 81) - 5, abs=0.4) == margin_surface(tumor, zone, liver).minimum
+    assert pytest.approx(1.0, abs=0.3) == margin_surface(tumor, zone, None).minimum
+
+
+def test_missing_lobe_is_noticed() -> None:
+    """Liver that the mask leaves out makes the margin look wide; the tissue there gives it away."""
+    onto = grid(27.0)
+    tumor = region(Kind.TUMOR, ball(5.0, (6.0, 0, 0)), onto)
+    zone = region(Kind.ABLATION_ZONE, ball(12.0), onto)
+    cut = region(Kind.LIVER, half_space(6.0), onto)
+    rng = np.random.default_rng(1)
+    liver_everywhere = onto.with_values((190.0 - 116.0 * zone.mask.values + rng.normal(0, 6, onto.shape)).astype(np.float32))
+    left_out = liver_left_out(cut, zone, liver_everywhere)
+    assert left_out is not None
+    found = margin_surface(tumor, zone, cut, left_out)
+    assert found.minimum > 3.0
+    assert found.lowest < 2.5
+
+
+def test_true_capsule_is_no_missing_lobe() -> None:
+    onto = grid(27.0)
+    zone = region(Kind.ABLATION_ZONE, lambda points: ball(12.0)(points) & half_space(6.0)(points), onto)
+    liver = region(Kind.LIVER, half_space(6.0), onto)
+    rng = np.random.default_rng(2)
+    fat = 22.0 + (190.0 - 22.0) * liver.mask.values - 116.0 * zone.mask.values
+    image = onto.with_values((fat + rng.normal(0, 6, onto.shape)).astype(np.float32))
+    assert liver_left_out(liver, zone, image) is None
+
+
+def test_tumor_below_a_voxel_has_no_surface() -> None:
+    onto = grid(15.0)
+    tiny = region(Kind.TUMOR, ball(0.4), onto)
+    with pytest.raises(Unusable, match="smaller than one voxel"):
+        margin_surface(tiny, region(Kind.ABLATION_ZONE, ball(8.0), onto), None)
+
+
+def test_zone_at_the_border_of_the_volume_is_not_closed() -> None:
+    onto = grid(10.0)
+    found = margin_surface(region(Kind.TUMOR, ball(4.0), onto), region(Kind.ABLATION_ZONE, ball(9.0, (5.0, 0, 0)), onto), None)
+    assert not found.closed
+
+
+def scene(noise: float) -> tuple[Volume, Volume, Volume, Volume]:
+    """Grid, and a portal-venous-like image of tumor 120 in zone 74 in liver 190."""
+    onto = grid(24.0)
+    tumor, zone = region(Kind.TUMOR, ball(6.0), onto), region(Kind.ABLATION_ZONE, ball(13.0), onto)
+    clean = 190.0 - 116.0 * zone.mask.values + 46.0 * tumor.mask.values
+    image = clean + np.random.default_rng(3).normal(0, noise, onto.shape)
+    return onto, tumor.mask, zone.mask, onto.with_values(image.astype(np.float32))
+
+
+@pytest.mark.parametrize(("noise", "low", "high"), [(6.0, 0.98, 1.0), (150.0, 0.0, 0.5)])
+def test_noise_hides_the_margin(noise: float, low: float, high: float) -> None:
+    onto, _, _, image = scene(noise)
+    tumor, zone = region(Kind.TUMOR, ball(6.0), onto), region(Kind.ABLATION_ZONE, ball(13.0), onto)
+    surface = margin_surface(tumor, zone, None)
+    seen = visibility(surface, tumor, zone, {"portal_venous": image})
+    assert low <= surface.areas[seen.assessable].sum() / surface.areas.sum() <= high
+
+
+def test_blinded_sector_is_not_assessable() -> None:
+    """A signal void over a fifth of the margin takes about that much away."""
+    onto, _, _, image = scene(4.0)
+    tumor, zone = region(Kind.TUMOR, ball(6.0), onto), region(Kind.ABLATION_ZONE, ball(13.0), onto)
+    index = np.stack(np.meshgrid(*[np.arange(size) for size in onto.shape], indexing="ij"), axis=-1).astype(np.float64)
+    points = onto.to_mm(index)
+    direction = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-6)
+    sector = direction[..., 0] > 0.6  # a spherical cap of (1 - .6) / 2 = 20 % of all directions
+    blind = image.with_values(np.where(sector, 0.0, image.values).astype(np.float32))
+    surface = margin_surface(tumor, zone, None)
+    seen = visibility(surface, tumor, zone, {"portal_venous": blind})
+    assert pytest.approx(0.8, abs=0.05) == surface.areas[seen.assessable].sum() / surface.areas.sum()
+    assert "no_signal" in seen.reasons
+
+
+def test_noise_of_even_tissue() -> None:
+    onto = grid(20.0)
+    image = onto.with_values(np.random.default_rng(5).normal(100, 7, onto.shape).astype(np.float32))
+    assert pytest.approx(7.0, rel=0.05) == noise_sd(image, np.ones(onto.shape, dtype=bool))
