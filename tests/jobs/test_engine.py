@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 from service.jobs.delivery import Pauses
 from service.jobs.engine import Engine, EngineOptions
 from service.jobs.job import After, Interrupted, Job
+from tests.store.conftest import postgresql
+
+__all__ = ["postgresql"]  # the fixture of the store's tests
 
 JOB = Job("1.2.3", "abc", 1)
 pytestmark = pytest.mark.timeout(60)
@@ -61,13 +65,22 @@ def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of its own for the engine, as the configuration names it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'engine.sqlite'}"
+    cluster: str = request.getfixturevalue("postgresql")
+    database = f"jobs_{uuid.uuid4().hex}"  # the engine makes it
+    return cluster.replace("/postgres?", f"/{database}?").replace("postgresql://", "postgresql+psycopg://")
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+def start(url: str) -> Iterator[Callable[..., Engine]]:
     """Start an engine on the same database each time; the last one is stopped at the end."""
     started: list[Engine] = []
 
     def begin(work: Notes) -> Engine:
-        url = f"sqlite:///{tmp_path / 'engine.sqlite'}"
         engine = Engine(EngineOptions(url, attempts=3, pauses=Pauses(0.5, 1.0)), work, work.stop)
         engine.start()
         started.append(engine)
