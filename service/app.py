@@ -223,6 +223,9 @@ def configure_log(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, format="level=%(levelname)s event=%(name)s message=%(message)r")
+    logging.captureWarnings(capture=True)
+    for name in ("pydicom", "pynetdicom", "py.warnings"):  # their words quote header values, and so patients
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _writable(folder: Path) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
@@ -142,3 +144,18 @@ def test_databases_can_be_elsewhere(start: Callable[..., Service], tmp_path: Pat
     start(settings_in(tmp_path, database=database))
     assert (tmp_path / "a.sqlite").exists()
     assert (tmp_path / "b.sqlite").exists()
+
+
+def test_the_log_never_quotes_a_header() -> None:
+    """The DICOM library quotes values that it finds odd: a patient's name must not reach the log that way."""
+    code = (
+        "from service.app import configure_log\n"
+        "configure_log('debug')\n"
+        "from pydicom import Dataset\n"
+        "item = Dataset()\n"
+        "item.PatientID = 'Secret^Patient' * 10\n"
+        "item.StudyInstanceUID = 'Secret^Patient'\n"
+        "item.PatientBirthDate = 'Secret^Patient'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "Secret" not in done.stdout + done.stderr

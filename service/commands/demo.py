@@ -20,6 +20,7 @@ from service.commands.orthanc import Orthanc
 from service.dicom import sender
 from service.dicom.archive import Archive, Archived
 from service.dicom.destination import Caller, parse_destination
+from service.errors import TryAgain
 from service.jobs.example import example_patient
 from service.jobs.truth import Verdict, compare
 from service.phantom.patient import PhantomPatient
@@ -66,6 +67,8 @@ def show(console: Console, choice: Choice, wait: Callable[[], object]) -> int:
     """Everything from the scanner to the archive; gives the exit status: 0 when the results arrived and none is wrong."""
     configure_log("warning")
     folder = choice.folder or Path(tempfile.mkdtemp(prefix="cryomargin-demo-"))
+    if folder.exists() and any(folder.iterdir()):
+        raise TryAgain("demo.folder", f"{folder} is not empty: name a new folder, so that nothing old is taken for a result")
     with ExitStack() as undo:
         archive = _archive(choice, folder)
         archive.start()

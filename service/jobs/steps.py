@@ -81,8 +81,7 @@ class Steps:
     def _request(self, job: Job) -> Request:
         study, content = job.study_instance_uid, job.content_version
         version = self.index.version(study, content)
-        used = (instance for instance in self.index.instances(study) if instance.used)
-        paths = tuple(self.files.path(instance.key) for instance in used)
+        paths = tuple(self.files.path(instance.key) for instance in self.index.instances(study, content))
         return Request(paths, content, version.closed_at, tuple(self.index.predecessors(study, content)), self.options)
 
     def _progress(self, job: Job) -> Progress:

@@ -45,6 +45,12 @@ def test_orthanc_receives_the_same(tmp_path: Path) -> None:
     assert "NOT in the archive" not in text
 
 
+def test_a_folder_with_old_results_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("")
+    with pytest.raises(TryAgain, match="is not empty"):
+        show(Console(file=StringIO()), Choice(folder=tmp_path), wait=lambda: None)
+
+
 def test_a_missing_orthanc_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda *_arguments, **_options: None)
     with pytest.raises(TryAgain, match="Orthanc is not installed"):
