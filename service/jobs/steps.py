@@ -56,6 +56,7 @@ class Steps:
         """Fill the outbox; False when a newer version of the study took over."""
         if not self._state(job, State.DELIVERING, "The results are being sent."):
             return False
+        self._progress(job)("deliver", 95)
         self.courier.plan(job)
         return True
 
@@ -67,6 +68,7 @@ class Steps:
         if again:
             self._state(job, State.DELIVERING, f"The results are ready and wait: {again}")
             return False
+        self._progress(job)("delivered", 100)
         refused = self.courier.refused(job)
         state = State.FAILED if refused else State.DONE
         self._state(job, state, refused or self._done())

@@ -132,6 +132,7 @@ def test_without_destinations_a_result_is_done(store: Store, job: Job, tmp_path:
     assert steps.plan(job)
     assert steps.deliver(job)
     assert state(store) == (State.DONE, "The results are ready; no destination is configured.")
+    assert store.index.studies(1)[0].percent == 100
 
 
 def test_every_step_can_be_repeated(store: Store, job: Job, tmp_path: Path) -> None:
