@@ -1,0 +1,117 @@
+"""What the running service does with a study that comes late, twice, or back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from service.app import Service
+from service.dicom.archive import Archive
+from service.dicom.destination import Caller, parse_destination
+from service.dicom.sender import send
+from service.jobs.example import example_patient
+from service.phantom.write import write_study
+from service.settings import Completion, DestinationTable, ListenerTable, Settings, Storage, Web, Worker
+from service.store.records import ENDED, State, StudyDetail
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    made = Archive(tmp_path / "archive")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def service(tmp_path: Path, archive: Archive) -> Iterator[Service]:
+    made = Service(
+        Settings(
+            storage=Storage(folder=tmp_path / "storage", minimum_free_mb=1),
+            listener=ListenerTable(port=0),
+            web=Web(port=0),
+            completion=Completion(quiet_s=3.0, quiet_after_release_s=0.5),
+            destination=(DestinationTable(name="archive", address=archive.address, verify="find"),),
+            worker=Worker(self_test=False),
+        )
+    )
+    made.start()
+    yield made
+    made.stop()
+
+
+def deliver(service: Service, paths: Sequence[Path]) -> None:
+    """Send to the service; every instance must be taken."""
+    sent = send(paths, parse_destination("service", service.listener_address), Caller("MR"))
+    assert [one.error for one in sent] == [None] * len(paths)
+
+
+def settled(service: Service, versions: int) -> StudyDetail:
+    """The only study, once the given number of versions is closed and the newest has ended."""
+    deadline = time.monotonic() + 120
+    while True:
+        (summary,) = service.index.studies(2)
+        detail = service.index.study(summary.study_instance_uid)
+        if detail is not None and len(detail.versions) == versions and summary.state in ENDED:
+            return detail
+        assert time.monotonic() < deadline, detail
+        time.sleep(0.2)
+
+
+def reports(archive: Archive) -> list[Path]:
+    """The structured reports in the archive, in the order of arrival."""
+    return [one.path for one in archive.stored() if one.sop_class_uid.startswith("1.2.840.10008.5.1.4.1.1.88.")]
+
+
+def test_late_instances_give_a_result_that_names_its_predecessor_and_repeats_give_none(
+    service: Service, archive: Archive, tmp_path: Path
+) -> None:
+    paths = write_study(example_patient(), tmp_path / "phantom", seg="fractional")
+    late = [path for path in paths if "delayed" in str(path)][-3:]
+
+    deliver(service, [path for path in paths if path not in late])
+    assert settled(service, 1).summary.state is State.DONE
+    assert len(reports(archive)) == 1
+
+    deliver(service, late)
+    assert settled(service, 2).summary.state is State.DONE
+    first, second = (dcmread(path) for path in reports(archive))
+    named = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert named.ReferencedSOPInstanceUID == first.SOPInstanceUID
+
+    deliver(service, paths)  # the whole study once more
+    deliver(service, [one.path for one in archive.stored()])  # and our own results
+    time.sleep(4)
+    detail = settled(service, 2)
+    assert detail.summary.state is State.DONE
+    assert detail.summary.attempt == 1
+    assert len(reports(archive)) == 2
+
+
+def test_a_replay_sends_the_same_objects(service: Service, archive: Archive, tmp_path: Path) -> None:
+    deliver(service, write_study(example_patient(), tmp_path / "phantom", seg="fractional"))
+    detail = settled(service, 1)
+    before = {made.sop_instance_uid for made in detail.outputs}
+    service.index.reopen(detail.summary.study_instance_uid)
+    time.sleep(1)
+    again = settled(service, 1)
+    assert again.summary.attempt == 2
+    assert {made.sop_instance_uid for made in again.outputs} == before
+    assert len(archive.stored()) == 2
+
+
+def test_a_study_without_contrast_ends_with_its_reason_and_nothing_is_sent(
+    service: Service, archive: Archive, tmp_path: Path
+) -> None:
+    paths = write_study(example_patient(), tmp_path / "phantom")
+    deliver(service, [path for path in paths if "t2" in str(path)])
+    detail = settled(service, 1)
+    assert detail.summary.state is State.NOTHING_TO_DO
+    assert "not a post-ablation liver exam" in detail.summary.sentence
+    assert archive.stored() == ()
