@@ -6,11 +6,12 @@ from two threads of the association: the one that serves it and the one that rea
 
 from __future__ import annotations
 
+import socket
 import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,9 +57,15 @@ class Callers:
         self._open: dict[Any, Caller] = {}
         self._sockets: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
+        self._storing = 0
 
     def __len__(self) -> int:
         return len(self._open)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no association is open and nothing is being stored."""
+        return not self._open and not self._storing
 
     def handlers(self) -> list[tuple[Any, Callable[[Any], None]]]:
         """What to bind to the events of the server."""
@@ -76,12 +83,27 @@ class Callers:
     def storing(self, association: Any) -> Iterator[Caller]:
         """The caller that stores; when its connection went away meanwhile, it counts as closed only now."""
         caller = self._open.get(association) or _unknown(association)
+        self._count(1)
         try:
             yield caller
-        finally:
             caller.instances += 1
             if caller.ended:
                 self._index.association_closed(caller.association_id, self._clock())
+        finally:
+            self._count(-1)
+
+    def hang_up(self) -> None:
+        """End every connection: with an A-ABORT where there is an association, else by closing it."""
+        for association, connection in list(self._sockets.items()):
+            if association in self._open:
+                association.abort(block=False)
+            else:
+                with suppress(OSError):  # it may just have ended by itself
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def _count(self, step: int) -> None:
+        with self._lock:
+            self._storing += step
 
     def _connected(self, event: Any) -> None:
         self._sockets[event.assoc] = event.assoc.dul.socket.socket

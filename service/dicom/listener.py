@@ -31,6 +31,7 @@ from service.store.files import Files
 from service.store.index import Index
 
 EVERYBODY = "*"
+_LAST_STORE_S = 10.0  # an aborted association may still be writing; what uses the store must have ended before it closes
 _COMMENT = 64  # the longest Error Comment (VR LO)
 
 log = structlog.get_logger(__name__)
@@ -114,11 +115,11 @@ class Listener:
             return
         server, self._server = self._server, None
         server.shutdown()
-        _wait(lambda: not server.active_associations, drain_s)
-        for association in server.active_associations:
-            association.abort()
-        _wait(lambda: not server.active_associations and not self.open_associations, 5.0)
-        log.info("stopped", aborted=len(server.active_associations))
+        _wait(lambda: not self.open_associations, drain_s)
+        late = self.open_associations
+        self._callers.hang_up()
+        _wait(lambda: self._callers.idle, _LAST_STORE_S)
+        log.info("stopped", aborted=late)
 
     def _recover(self) -> None:
         swept = self._files.sweep()

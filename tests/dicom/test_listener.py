@@ -289,18 +289,26 @@ def test_a_stop_lets_open_associations_finish(serve: Serve) -> None:
 
 def test_a_stop_ends_associations_that_do_not(serve: Serve) -> None:
     station = serve()
-    sender = Sender(station.address)
-    station.listener.stop(drain_s=0.1)
+    address = station.address
+    sender = Sender(address)
+    with capture_logs() as logs:
+        station.listener.stop(drain_s=0.1)
 
     assert eventually(lambda: sender.association.is_aborted)
+    assert [entry["aborted"] for entry in logs if entry["event"] == "stopped"] == [1]
+    assert station.index.counts().open_associations == 0
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(station.address if station.listener._server else sender_address(sender))
+        socket.create_connection(address)
 
 
-def sender_address(sender: Sender) -> tuple[str, int]:
-    """Where the sender had called."""
-    acceptor = sender.association.acceptor
-    return acceptor.address, acceptor.port
+def test_a_stop_does_not_wait_for_connections_that_say_nothing(serve: Serve) -> None:
+    station = serve(acse_timeout_s=30)
+    with socket.create_connection(station.address):
+        time.sleep(0.2)
+        began = time.monotonic()
+        station.listener.stop(drain_s=30)
+
+        assert time.monotonic() - began < 10
 
 
 def test_an_address_in_use_is_an_error_at_the_start(serve: Serve) -> None:
