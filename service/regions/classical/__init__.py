@@ -1,0 +1,58 @@
+"""Contours from the images alone: liver, ablation zones, the tumor in each, vessels. Abstains where it would have to guess.
+
+Every signal is taken relative to liver at the same place in the same phase, so neither gain nor coil bias matter; every
+edge is a fraction between the two tissues beside it, so that its 0.5 surface lies between voxel centres.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.regions.classical.liver import find_liver, liver_mask
+from service.regions.classical.tumor import Tumor, find_tumor
+from service.regions.classical.vessels import vessel_mask
+from service.regions.classical.zone import Zone, find_zones
+from service.regions.region import Exam, Kind, Region, Regions
+from service.volumes.volume import Array, Volume
+
+METHOD = "automatic: classical 1"
+
+
+def segment(exam: Exam) -> Regions:
+    """Liver, zones, tumors and vessels on the grid of the reference phase; what is not found has its reason.
+
+    Raises:
+        Unusable: `regions.no_contrast_phase`, `regions.no_liver` or `regions.no_zone`: nothing here can be measured.
+    """
+    reference = exam.phases[exam.reference]
+    liver = find_liver(exam)
+    zones = find_zones(exam, liver)
+    tumors = [find_tumor(zone) for zone in zones]
+    found = [(zone, tumor) for zone, tumor in zip(zones, tumors, strict=True) if isinstance(tumor, Tumor)]
+    whole = liver_mask(liver, reference)
+    for zone in zones:
+        inside = tuple(slice(low, low + size) for low, size in zip(zone.low, zone.grid.shape, strict=True))
+        np.maximum(whole[inside], zone.part, out=whole[inside])
+    vessels = vessel_mask(exam, liver, whole)
+    reasons = [tumor for tumor in tumors if isinstance(tumor, str)]
+    return Regions(
+        liver=Region(Kind.LIVER, reference.with_values(whole), METHOD),
+        zones=tuple(_region(Kind.ABLATION_ZONE, zone, zone.part, reference) for zone in zones),
+        tumors=tuple(_region(Kind.TUMOR, zone, tumor.part, reference) for zone, tumor in found),
+        vessels=Region(Kind.VESSEL, reference.with_values(vessels), METHOD) if vessels is not None else None,
+        reasons=_reasons(reasons, vessels),
+    )
+
+
+def _region(kind: Kind, zone: Zone, part: Array, reference: Volume) -> Region:
+    values = np.zeros(reference.shape, dtype=np.float32)
+    k, j, i = (slice(low, low + size) for low, size in zip(zone.low, part.shape, strict=True))
+    values[k, j, i] = part
+    return Region(kind, reference.with_values(values), METHOD)
+
+
+def _reasons(tumors: list[str], vessels: Array | None) -> dict[Kind, str]:
+    reasons = {Kind.TUMOR: tumors[0]} if tumors else {}
+    if vessels is None:
+        reasons[Kind.VESSEL] = "No vessel of the liver takes up more contrast than the liver itself."
+    return reasons

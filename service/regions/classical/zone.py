@@ -1,0 +1,201 @@
+"""The ablation zone: what in the liver takes up no contrast, with the tumor and the vessels in it.
+
+Seen first on a coarse grid, by signal and uptake relative to liver; then finely, by the signal between the tissue just inside
+and just outside, so that bias, a hyperaemic rim or a bright tumor at the edge shift the edge as little as possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from service.errors import Unusable
+from service.regions.classical.liver import Liver
+from service.regions.classical.tissue import (
+    Mask,
+    box_of,
+    closed,
+    fraction,
+    grown,
+    largest,
+    local_mean,
+    noise_of,
+    opened,
+    resampled,
+    shrunk,
+)
+from service.regions.region import Exam
+from service.study.model import Role
+from service.volumes.volume import Array, Volume
+
+T1 = (Role.T1_PRE, Role.ARTERIAL, Role.PORTAL_VENOUS, Role.DELAYED)
+DARK = 0.72  # of liver after contrast; ablated tissue has .4, strongly enhancing tumor more
+DARK_BEFORE = 0.83  # of liver before contrast; finds tumor that enhances like liver
+VESSEL = 1.30  # of liver after contrast
+UPTAKE = 0.75  # of the liver's; ablated tissue has .55, muscle .75
+EMPTY = 0.20  # of liver after contrast: fat, air, metal
+FLUID = 2.5  # of liver on T2: bile, cyst, fluid
+SMALLEST = 3.0  # mL
+LARGEST = 0.5  # of the liver
+BESIDE_LIVER = 0.6  # of its surface
+SHARE = 0.2  # of the largest zone; smaller dark places are not called zones
+THREAD = 3.0  # mm, half the thickness of what is no zone
+AROUND = 15.0  # mm of liver that are looked at around a zone
+NEAR = 4.0  # mm over which the tissues beside the edge are averaged
+SHARP = 1.0  # mm of residual up to which a phase may speak about the edge
+NOTCH = 6.0  # mm, half the width of a vessel that runs into the zone
+SLIT = 1.6  # mm, half the width of a gap in the zone that is filled in any case
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zone:
+    """One ablation zone, looked at closely: everything on `grid`, a part of the reference grid.
+
+    `signals`: each phase relative to liver there; `noise`: its standard deviation. `part`: the fraction that is zone.
+    `vessel`: voxels of enhancing lumen. `low`: index of the first voxel of `grid` in the reference.
+    """
+
+    grid: Volume
+    low: tuple[int, int, int]
+    signals: Mapping[Role, Array]
+    noise: Mapping[Role, float]
+    part: Array
+    vessel: Mask
+    contrast: float
+
+
+def find_zones(exam: Exam, liver: Liver) -> tuple[Zone, ...]:
+    """All zones, the largest first.
+
+    Raises:
+        Unusable: `regions.no_zone` when nothing in the liver looks like one.
+    """
+    places = _places(liver)
+    if not places:
+        raise Unusable(
+            "regions.no_zone", "No ablation zone was found: nothing in the liver stays dark after contrast as one does."
+        )
+    return tuple(_look_closely(exam, liver, place) for place in places)
+
+
+def _places(liver: Liver) -> list[Mask]:
+    """Dark places in the liver on the working grid that can be zones, the largest first."""
+    spacing = liver.grid.spacing
+    late = _calm(liver.relative(liver.late))
+    early = _calm(liver.relative(liver.early)) if liver.early is Role.T1_PRE else np.ones_like(late)
+    dark = liver.hull & ((late < DARK) | ((early < DARK_BEFORE) & (late < VESSEL)))
+    labels, count = ndimage.label(opened(dark, THREAD, spacing))
+    found = [labels == label for label in range(1, count + 1)]
+    found = [ndimage.binary_fill_holes(place) for place in found if place.sum() * liver.grid.voxel_volume >= SMALLEST]
+    found = sorted((place for place in found if _is_zone(liver, place, late)), key=lambda place: -int(place.sum()))
+    return [place for place in found if place.sum() >= SHARE * found[0].sum()]
+
+
+def _calm(relative: Array) -> Array:
+    """Less noise; what is unknown counts as liver."""
+    return np.asarray(ndimage.gaussian_filter(np.nan_to_num(relative, nan=1.0), 0.6))
+
+
+def _is_zone(liver: Liver, place: Mask, late: Array) -> bool:
+    """Whether a dark place is plausible: size, liver around it, no uptake, neither fat nor fluid."""
+    if place.sum() > LARGEST * liver.hull.sum():
+        return False
+    shell = grown(place, 1.5 * max(liver.grid.spacing), liver.grid.spacing) & ~place
+    if float(liver.tissue[shell].mean()) < BESIDE_LIVER:
+        return False
+    dark = place & (late < DARK)
+    uptake = late / np.maximum(_calm(liver.relative(liver.early)), 0.05)
+    if dark.sum() < 0.3 * place.sum() or float(np.median(uptake[dark])) > UPTAKE or float(np.median(late[dark])) < EMPTY:
+        return False
+    return not _is_fluid(liver, dark)
+
+
+def _is_fluid(liver: Liver, place: Mask) -> bool:
+    if Role.T2 not in liver.phases:
+        return False
+    relative = liver.relative(Role.T2)[shrunk(place, 1.5, liver.grid.spacing)]
+    relative = relative[np.isfinite(relative)]
+    return bool(relative.size and float(np.median(relative)) > FLUID)
+
+
+def _look_closely(exam: Exam, liver: Liver, place: Mask) -> Zone:
+    """The zone at `place` on the full grid."""
+    reference = exam.phases[exam.reference]
+    corners = liver.grid.to_mm(np.array(box_of(place, AROUND, liver.grid.spacing), dtype=np.float64))
+    index = np.rint(reference.to_index(corners)).astype(int)
+    low = np.clip(index.min(axis=0), 0, np.array(reference.shape) - 1)
+    high = np.clip(index.max(axis=0) + 1, low + 1, reference.shape)
+    start, stop = (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
+    grid = reference.crop(start, stop)
+    signals = {
+        role: np.asarray(volume.crop(start, stop).values / resampled(liver.levels[role], grid), dtype=np.float32)
+        for role, volume in exam.phases.items()
+    }
+    seed = resampled(liver.grid.with_values(place.astype(np.float32)), grid) > 0.5
+    hull = resampled(liver.grid.with_values(liver.hull.astype(np.float32)), grid) > 0.5
+    noise = {role: noise_of(signal, hull & ~grown(seed, 5.0, grid.spacing)) for role, signal in signals.items()}
+    usable = _edge_phases(exam, signals, noise)
+    vessel = _vessel(signals, liver)
+    solid = _solid(usable, noise, seed, hull, vessel, grid.spacing)
+    part, contrast = _soft(usable, noise, solid, hull, vessel, grid.spacing)
+    return Zone(grid, start, signals, noise, part, vessel, contrast)
+
+
+def _edge_phases(exam: Exam, signals: Mapping[Role, Array], noise: Mapping[Role, float]) -> dict[Role, Array]:
+    """The T1-weighted phases that are where the reference is."""
+    near = {role for role, residual in exam.residuals.items() if residual <= SHARP} | {exam.reference}
+    return {role: signal for role, signal in signals.items() if role in T1 and role in near and np.isfinite(noise[role])}
+
+
+def _vessel(signals: Mapping[Role, Array], liver: Liver) -> Mask:
+    """Lumen full of contrast: bright late, and not so before."""
+    late, early = signals[liver.late], np.nan_to_num(signals[liver.early], nan=1.0)
+    return np.asarray((late > VESSEL) & (early < VESSEL) & (late - early > 0.5))
+
+
+def _solid(
+    signals: Mapping[Role, Array],
+    noise: Mapping[Role, float],
+    seed: Mask,
+    hull: Mask,
+    vessel: Mask,
+    spacing: tuple[float, float, float],
+) -> Mask:
+    """The zone in whole voxels, vessels that enter it included."""
+    inside = shrunk(seed, 2.0, spacing) & ~vessel
+    outside = hull & ~grown(seed, 5.0, spacing) & ~vessel
+    inner = {role: _everywhere(signal, inside if inside.any() else seed) for role, signal in signals.items()}
+    outer = {role: _everywhere(signal, outside) for role, signal in signals.items()}
+    part = ndimage.gaussian_filter(np.clip(fraction(signals, inner, outer, noise), 0, 1), 0.5)
+    solid = largest((part > 0.5) & grown(seed, 5.0, spacing) & hull, touching=seed)
+    solid = ndimage.binary_fill_holes(closed(solid, SLIT, spacing))
+    tunnel = closed(solid, NOTCH, spacing) & grown(vessel, 1.2 * min(spacing), spacing)
+    return np.asarray(ndimage.binary_fill_holes(solid | tunnel))
+
+
+def _everywhere(signal: Array, where: Mask) -> Array:
+    values = signal[where & np.isfinite(signal)]
+    return np.full(signal.shape, np.median(values) if values.size else np.nan, dtype=np.float32)
+
+
+def _soft(
+    signals: Mapping[Role, Array],
+    noise: Mapping[Role, float],
+    solid: Mask,
+    hull: Mask,
+    vessel: Mask,
+    spacing: tuple[float, float, float],
+) -> tuple[Array, float]:
+    """The fraction of zone in each voxel, and the contrast-to-noise ratio of its edge."""
+    core, rest = ndimage.binary_erosion(solid, border_value=1), ~ndimage.binary_dilation(solid)
+    within, without = core & ~vessel, rest & hull
+    inner = {role: local_mean(signal, within, NEAR, spacing) for role, signal in signals.items()}
+    outer = {role: local_mean(signal, without, NEAR, spacing) for role, signal in signals.items()}
+    part = np.clip(fraction(signals, inner, outer, noise), 0.0, 1.0)
+    edge = ~core & ~rest
+    contrast = np.sqrt(sum(((inner[role] - outer[role]) / noise[role])[edge] ** 2 for role in signals))
+    part = np.where(core | (solid & vessel), np.float32(1), np.where(rest, np.float32(0), part))
+    return np.asarray(part, dtype=np.float32), float(np.median(contrast))
