@@ -57,15 +57,15 @@ class Callers:
         self._open: dict[Any, Caller] = {}
         self._sockets: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
-        self._storing = 0
+        self._busy = 0
 
     def __len__(self) -> int:
         return len(self._open)
 
     @property
     def idle(self) -> bool:
-        """Whether no association is open and nothing is being stored."""
-        return not self._open and not self._storing
+        """Whether no association is open and nothing is being written for one."""
+        return not self._open and not self._busy
 
     def handlers(self) -> list[tuple[Any, Callable[[Any], None]]]:
         """What to bind to the events of the server."""
@@ -103,7 +103,7 @@ class Callers:
 
     def _count(self, step: int) -> None:
         with self._lock:
-            self._storing += step
+            self._busy += step
 
     def _connected(self, event: Any) -> None:
         self._sockets[event.assoc] = event.assoc.dul.socket.socket
@@ -159,8 +159,15 @@ class Callers:
     def _ended(self, association: Any, cause: str) -> None:
         with self._lock:
             caller = self._open.pop(association, None)
-        if caller is None:
-            return
+            if caller is None:
+                return
+            self._busy += 1
+        try:
+            self._note_end(caller, caller.cause or cause)
+        finally:
+            self._count(-1)
+
+    def _note_end(self, caller: Caller, cause: str) -> None:
         caller.ended = True
         self._index.association_closed(caller.association_id, self._clock())
         log.info(
@@ -169,7 +176,7 @@ class Callers:
             calling_ae=caller.ae_title,
             association=caller.association_id,
             instances=caller.instances,
-            cause=caller.cause or cause,
+            cause=cause,
         )
 
 

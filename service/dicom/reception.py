@@ -18,8 +18,9 @@ import structlog
 
 from service.errors import CryomarginError, TryAgain
 from service.store.files import Files
+from service.store.header import HeaderLike
 from service.store.index import Index
-from service.store.records import Added, HeaderLike, Kept, received
+from service.store.records import Added, Kept, received
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110

@@ -18,7 +18,8 @@ from service.errors import CryomarginError
 from service.store.arrivals import add_instance, note
 from service.store.database import Database
 from service.store.files import Files
-from service.store.records import Added, HeaderLike, Reconciled, received
+from service.store.header import HeaderLike
+from service.store.records import Added, Reconciled, received
 from service.store.schema import instance
 
 _LOST = "The file of an instance is gone; send the study again."

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
+
+from service.store.header import HeaderLike
 
 
 class State(StrEnum):
@@ -41,60 +43,6 @@ class DeliveryState(StrEnum):
     VERIFIED = "verified"
     FAILED = "failed"
     SUPERSEDED = "superseded"
-
-
-class HeaderLike(Protocol):
-    """What the store must know of an instance; `reason_ignored` is empty when it takes part in the analysis."""
-
-    @property
-    def study_instance_uid(self) -> str:
-        """StudyInstanceUID."""
-        ...
-
-    @property
-    def series_instance_uid(self) -> str:
-        """SeriesInstanceUID."""
-        ...
-
-    @property
-    def sop_instance_uid(self) -> str:
-        """SOPInstanceUID."""
-        ...
-
-    @property
-    def sop_class_uid(self) -> str:
-        """SOPClassUID."""
-        ...
-
-    @property
-    def transfer_syntax_uid(self) -> str:
-        """TransferSyntaxUID of the stored bytes."""
-        ...
-
-    @property
-    def modality(self) -> str:
-        """Modality."""
-        ...
-
-    @property
-    def series_number(self) -> int | None:
-        """SeriesNumber."""
-        ...
-
-    @property
-    def series_description(self) -> str:
-        """SeriesDescription."""
-        ...
-
-    @property
-    def patient_id(self) -> str:
-        """PatientID."""
-        ...
-
-    @property
-    def reason_ignored(self) -> str:
-        """One sentence, or empty."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from pydicom.dataset import Dataset
@@ -110,3 +110,13 @@ class Sender:
         """The status of a C-STORE of a whole data set."""
         answer = self.send(encode(dataset, syntax), str(dataset.SOPInstanceUID), str(dataset.SOPClassUID))
         return int(answer.Status)
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
+    """Whether the condition comes true."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()

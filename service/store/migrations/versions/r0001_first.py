@@ -36,6 +36,7 @@ def _size() -> sa.Column[Any]:
 def upgrade() -> None:
     _arrivals()
     _results()
+    _deliveries()
 
 
 def _arrivals() -> None:
@@ -128,6 +129,9 @@ def _results() -> None:
         _text("sentence"),
     )
     op.create_index("event_by_study", "event", ["study_instance_uid"])
+
+
+def _deliveries() -> None:
     op.create_table(
         "made",
         sa.Column("sop_instance_uid", sa.Text, primary_key=True),
