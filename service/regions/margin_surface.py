@@ -22,10 +22,11 @@ from service.volumes.volume import Matrix, Volume
 Index = tuple[int, int, int]
 
 WEDGE = 0.15  # of the level field: .15 mm off the surface, more than contours of one capsule differ by rounding
+STEEPEST = 0.4  # mm; a wedge so flat that it recedes more is too uncertain to extrapolate
 BORDER = 4  # voxels kept around tumor and zone, so that their surfaces are closed
 LEVELS = (0.35, 0.65)  # of the tumor and of untreated liver: a reader's hesitation about the edge
 VOXEL_SHARE = 0.06  # of the largest spacing: SD of the minimum on phantoms with perfect fractions
-VOXEL_SHARE_BINARY = 0.13  # the same from whole voxels
+VOXEL_SHARE_BINARY = 0.17  # the same from whole voxels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +127,7 @@ def _distances(mesh: Mesh, untreated: Volume, level: float = 0.5) -> tuple[Matri
     where there is no sheet, and extrapolated to `level`, which also restores the tip of a wedge between zone and capsule.
     """
     (near, nearest), (far, _) = (_distances_at(mesh, untreated, level + step) for step in (WEDGE, 2 * WEDGE))
-    return 2.0 * near - far, nearest
+    return near - np.minimum(far - near, STEEPEST), nearest
 
 
 def _distances_at(mesh: Mesh, untreated: Volume, level: float) -> tuple[Matrix, Matrix]:

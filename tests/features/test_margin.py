@@ -1,0 +1,82 @@
+"""The minimum ablation margin: its category is never more certain than what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from service.codes import UNDETERMINED
+from service.features import margin
+from service.features.case import Case
+from service.features.finding import Status
+from tests.features.conftest import hidden, named
+
+
+def test_wide_margin_seen_whole_is_above_3_mm(wide: Case) -> None:
+    found = named(margin.measure(wide))["minimum_ablation_margin"]
+    assert found.category == margin.ABOVE_3
+    assert found.value is not None
+    assert found.interval is not None
+    assert found.interval[0] > 3.0
+    assert found.place is not None
+
+
+def test_wide_margin_seen_in_part_is_only_an_upper_bound(wide: Case) -> None:
+    found = named(margin.measure(hidden(wide, 0.3)))["minimum_ablation_margin"]
+    assert found.category == UNDETERMINED
+    assert found.reason is not None
+    assert found.reason.code == "margin.part_not_assessable"
+    assert "Upper bound" in found.note
+
+
+def test_narrow_margin_may_be_told_from_a_part(narrow: Case) -> None:
+    assert named(margin.measure(hidden(narrow, 0.3)))["minimum_ablation_margin"].category == margin.AT_MOST_3
+
+
+def test_nothing_seen_is_not_assessable(wide: Case) -> None:
+    for found in margin.measure(hidden(wide, 1.0)):
+        assert found.status is Status.NOT_ASSESSABLE
+        assert found.value is None
+        assert found.reason is not None
+        assert "look alike" in found.reason.sentence
+
+
+def test_unknown_tumor_is_not_a_wide_margin(wide: Case) -> None:
+    case = replace(wide, tumor=None, surface=None, visibility=None, missing={"margin": "The tumor cannot be seen."})
+    found = margin.measure(case)
+    assert {Status.NOT_ASSESSABLE} == {finding.status for finding in found}
+    assert found[0].reason is not None
+    assert found[0].reason.sentence == "The tumor cannot be seen."
+
+
+def test_liver_that_the_mask_may_lack_makes_a_wide_margin_equivocal(wide: Case) -> None:
+    if wide.surface is None:
+        pytest.fail("the case has no surface")
+    case = replace(wide, surface=replace(wide.surface, lowest=1.0))
+    assert named(margin.measure(case))["minimum_ablation_margin"].category == UNDETERMINED
+
+
+def test_zone_cut_by_the_volume_is_never_above_3_mm(wide: Case) -> None:
+    if wide.surface is None:
+        pytest.fail("the case has no surface")
+    case = replace(wide, surface=replace(wide.surface, closed=False))
+    assert named(margin.measure(case))["minimum_ablation_margin"].category == UNDETERMINED
+
+
+def test_without_liver_the_note_says_that_the_capsule_is_missing(wide: Case) -> None:
+    if wide.surface is None:
+        pytest.fail("the case has no surface")
+    case = replace(wide, surface=replace(wide.surface, capsule_modelled=False))
+    assert "Capsule not modelled" in named(margin.measure(case))["minimum_ablation_margin"].note
+
+
+def test_shares_of_the_surface(narrow: Case) -> None:
+    found = named(margin.measure(narrow))
+    share, median = found["surface_at_most_3_mm"].value, found["median_ablation_margin"].value
+    smallest = found["minimum_ablation_margin"].value
+    assert share is not None
+    assert median is not None
+    assert smallest is not None
+    assert 0.0 < share < 100.0
+    assert smallest < median

@@ -1,0 +1,77 @@
+"""The margin against analytic truth on 100 phantoms, with contours in fractions and in whole voxels.
+
+Four grids, tumor and zone at random sub-voxel places, every third tumor below the capsule. Seeds and limits are fixed before
+the method is looked at; `just validate` runs more of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from service.codes import UNDETERMINED
+from service.features.margin import AT_MOST_3, RANGE, THRESHOLD, categorize
+from service.phantom.patient import make_masks
+from service.phantom.recipe import Wish, random_recipe
+from service.regions.margin_surface import margin_surface
+from service.regions.region import Kind, Region
+from service.study.model import Vector
+
+GRIDS: tuple[Vector, ...] = ((1.0, 1.0, 1.0), (3.0, 1.2, 1.2), (4.0, 1.4, 1.4), (3.0, 1.4, 1.4))
+EACH = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One phantom: error of the minimum (mm), whether the category is wrong or withheld, whether the interval holds."""
+
+    error: float
+    wrong: bool
+    equivocal: bool
+    covered: bool
+    clear: bool
+
+
+def measure(seed: int, spacing: Vector, *, binary: bool) -> Outcome:
+    """The margin of one random phantom from its true contours."""
+    phantom = make_masks(random_recipe(seed, spacing, Wish(subcapsular=seed % 3 == 0)))
+    truth = phantom.truth.minimum_margin
+    regions = {
+        kind: Region(kind, mask.with_values((mask.values > 0.5).astype(np.float32)) if binary else mask, "truth", binary=binary)
+        for kind, mask in phantom.masks.items()
+    }
+    surface = margin_surface(*(regions[kind] for kind in (Kind.TUMOR, Kind.ABLATION_ZONE, Kind.LIVER)))
+    low, high = surface.minimum - RANGE * surface.spread, surface.minimum + RANGE * surface.spread
+    category, _ = categorize(surface.minimum, low, high, entire=True)
+    equivocal = category == UNDETERMINED
+    return Outcome(
+        error=surface.minimum - truth,
+        wrong=not equivocal and (category == AT_MOST_3) != (truth <= THRESHOLD),
+        equivocal=equivocal,
+        covered=low <= truth <= high,
+        clear=abs(truth - THRESHOLD) >= 1.0,
+    )
+
+
+@pytest.mark.slow
+def test_margin_of_100_phantoms() -> None:
+    """Contours in fractions: the number is right, the interval honest, the category never confidently wrong."""
+    found = [measure(1000 + seed, grid, binary=False) for grid in GRIDS for seed in range(EACH)]
+    errors = np.abs([outcome.error for outcome in found])
+    assert len(found) == 100
+    assert errors.mean() < 0.25
+    assert errors.max() < 0.8
+    assert not any(outcome.wrong for outcome in found)
+    assert np.mean([outcome.covered for outcome in found]) >= 0.93
+    assert np.mean([outcome.equivocal for outcome in found if outcome.clear]) <= 0.10
+
+
+@pytest.mark.slow
+def test_margin_from_whole_voxels_is_less_sure_but_never_confidently_wrong() -> None:
+    """A reader's SEG knows whole voxels only: at slices of 3 and 4 mm the error grows, and so must the interval."""
+    found = [measure(1000 + seed, grid, binary=True) for grid in GRIDS for seed in range(8)]
+    assert np.mean(np.abs([outcome.error for outcome in found])) < 0.45
+    assert not any(outcome.wrong for outcome in found)
+    assert np.mean([outcome.covered for outcome in found]) >= 0.9
