@@ -14,7 +14,6 @@ from rich.console import Console
 from service import __version__
 
 if TYPE_CHECKING:
-    from service.app import Parts
     from service.settings import Settings
 
 Config = Annotated[Path | None, Parameter(name=["--config", "-c"], help="TOML file; without it the defaults hold.")]
@@ -46,33 +45,25 @@ def main() -> None:
 @app.command
 def run(*, config: Config = None) -> None:
     """Run the whole service: listener, worker and status page."""
-    from service.app import Parts
-
-    _serve(config, Parts())
+    _serve(config, listener=True, worker=True, web=True)
 
 
 @app.command
 def listen(*, config: Config = None) -> None:
     """Run the DICOM listener alone."""
-    from service.app import Parts
-
-    _serve(config, Parts(worker=False, web=False))
+    _serve(config, listener=True)
 
 
 @app.command
 def work(*, config: Config = None) -> None:
     """Run the worker alone: it analyses and delivers what the listener stored."""
-    from service.app import Parts
-
-    _serve(config, Parts(listener=False, web=False))
+    _serve(config, worker=True)
 
 
 @app.command
 def web(*, config: Config = None) -> None:
     """Run the status page and API alone."""
-    from service.app import Parts
-
-    _serve(config, Parts(listener=False, worker=False))
+    _serve(config, web=True)
 
 
 @app.command
@@ -152,13 +143,14 @@ def _settings(config: Path | None) -> Settings:
     return load(config)
 
 
-def _serve(config: Path | None, parts: Parts) -> None:
+def _serve(config: Path | None, *, listener: bool = False, worker: bool = False, web: bool = False) -> None:
     """Run until SIGTERM or Ctrl-C, then drain; a second signal ends at once."""
-    from service.app import Service, configure_log
-
     settings = _settings(config)
+
+    from service.app import Parts, Service, configure_log
+
     configure_log(settings.log.level)
-    service = Service(settings, parts)
+    service = Service(settings, Parts(listener, worker, web))
     asked = stop_event()
     service.start()
     asked.wait()

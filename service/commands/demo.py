@@ -74,7 +74,8 @@ def show(console: Console, choice: Choice, wait: Callable[[], object]) -> int:
         archive.start()
         undo.callback(archive.stop)
         service = Service(_settings(folder, archive.address))
-        service.start()
+        with console.status("The service starts and tests itself on a small phantom"):
+            service.start()
         undo.callback(service.stop)
         console.print(f"Service {service.listener_address}, archive {archive.address}", highlight=False)
         status = _journey(console, choice, folder, service, archive)
