@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ REQUIRE = "CRYOMARGIN_REQUIRE_PEERS"
 
 def require_program(name: str, *places: str) -> str:
     """The path of the program `name`, looked up in PATH and in `places` (full paths)."""
-    found = shutil.which(name) or next((place for place in places if Path(place).exists()), None)
+    found = shutil.which(name, path=_path()) or next((place for place in places if Path(place).exists()), None)
     if found is None:
         _missing(f"{name} is not installed (Debian: dcmtk, dicom3tools, orthanc, libpixelmed-java, chromium)")
     return str(found)
@@ -30,6 +31,12 @@ def real_data(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"{DATA} does not name a folder that holds {'/'.join(parts)}")
     return path
+
+
+def _path() -> str:
+    """PATH without the folder of this interpreter: pynetdicom installs scripts there that are named like DCMTK's programs."""
+    own = Path(sys.executable).parent
+    return os.pathsep.join(folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != own)
 
 
 def _missing(sentence: str) -> None:

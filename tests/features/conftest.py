@@ -11,6 +11,7 @@ import pytest
 from service.features.case import Case
 from service.features.finding import Finding
 from service.phantom.patient import PhantomPatient, make_patient
+from service.phantom.vessels import VesselKind
 from service.regions.margin_surface import margin_surface, visibility
 from service.regions.region import Kind, Region
 from service.study.model import Role
@@ -47,7 +48,7 @@ def named(findings: tuple[Finding, ...]) -> Mapping[str, Finding]:
 @pytest.fixture(scope="session")
 def wide() -> Case:
     """A tumor with about 6 mm of margin and no vessel."""
-    return case_of(make_patient(13, margin=6.0, spacing=(2.0, 1.4, 1.4)))
+    return case_of(make_patient(13, margin=6.0, spacing=(2.0, 1.4, 1.4), vessel=VesselKind.NONE))
 
 
 @pytest.fixture(scope="session")

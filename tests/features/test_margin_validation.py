@@ -42,7 +42,7 @@ def measure(seed: int, spacing: Vector, *, binary: bool) -> Outcome:
         kind: Region(kind, mask.with_values((mask.values > 0.5).astype(np.float32)) if binary else mask, "truth", binary=binary)
         for kind, mask in phantom.masks.items()
     }
-    surface = margin_surface(*(regions[kind] for kind in (Kind.TUMOR, Kind.ABLATION_ZONE, Kind.LIVER)))
+    surface = margin_surface(regions[Kind.TUMOR], regions[Kind.ABLATION_ZONE], regions[Kind.LIVER])
     low, high = surface.minimum - RANGE * surface.spread, surface.minimum + RANGE * surface.spread
     category, _ = categorize(surface.minimum, low, high, entire=True)
     equivocal = category == UNDETERMINED

@@ -1,0 +1,73 @@
+"""Tumor enhancement: right within a few percent, never from another gain, always with its sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from service.codes import NO, UNDETERMINED, YES
+from service.features import enhancement
+from service.features.case import Case
+from service.features.finding import Status
+from service.phantom.degrade import TYPICAL
+from service.phantom.patient import render
+from service.phantom.recipe import Wish, random_recipe
+from service.study.model import Role
+from tests.features.conftest import case_of, named
+
+PORTAL = "tumor_enhancement_portal_venous"
+
+
+def case_with(percent: float) -> Case:
+    """A tumor of 9 mm radius that enhances by `percent`."""
+    recipe = random_recipe(5, (3.0, 1.4, 1.4), Wish(tumor_radius=9.0, enhancement=percent / 100.0))
+    return case_of(render(replace(recipe, degradations=replace(TYPICAL, seed=5, breathing=0.0))))
+
+
+@pytest.mark.parametrize(("percent", "answer"), [(0.0, NO), (60.0, YES), (107.0, YES), (260.0, YES)])
+def test_enhancement_within_5_points(percent: float, answer: object) -> None:
+    found = named(enhancement.measure(case_with(percent)))[PORTAL]
+    assert pytest.approx(percent, abs=5.0) == found.value
+    assert found.category == answer
+    assert "Not predictive" in found.note
+
+
+def test_value_near_the_limit_is_undetermined() -> None:
+    found = named(enhancement.measure(case_with(20.0)))[PORTAL]
+    assert found.category == UNDETERMINED
+
+
+def test_another_gain_between_the_phases_is_noticed() -> None:
+    """Ablated tissue takes up nothing: when it gets brighter, the scanner changed."""
+    case = case_with(0.0)
+    portal = case.phases[Role.PORTAL_VENOUS]
+    louder = {**case.phases, Role.PORTAL_VENOUS: portal.with_values(portal.values * 1.5)}
+    found = named(enhancement.measure(replace(case, phases=louder)))[PORTAL]
+    assert found.status is Status.NOT_ASSESSABLE
+    assert found.reason is not None
+    assert found.reason.code == "enhancement.gain"
+
+
+@pytest.mark.parametrize("missing", [Role.T1_PRE, Role.PORTAL_VENOUS])
+def test_missing_phase_has_its_reason(wide: Case, missing: Role) -> None:
+    phases = {role: volume for role, volume in wide.phases.items() if role is not missing}
+    found = named(enhancement.measure(replace(wide, phases=phases)))[PORTAL]
+    assert found.status is Status.NOT_ASSESSABLE
+    assert found.reason is not None
+    assert found.reason.code == "enhancement.no_phase"
+
+
+def test_unknown_tumor_has_its_reason(wide: Case) -> None:
+    found = enhancement.measure(replace(wide, tumor=None, missing={"tumor": "It cannot be seen."}))
+    assert {"It cannot be seen."} == {finding.reason.sentence for finding in found if finding.reason}
+    assert len(found) == 3
+
+
+def test_tumor_of_a_few_voxels_is_all_edge(wide: Case) -> None:
+    if wide.tumor is None:
+        pytest.fail("the case has no tumor")
+    thin = replace(wide.tumor, mask=wide.tumor.mask.with_values(wide.tumor.mask.values * 0.9))
+    found = named(enhancement.measure(replace(wide, tumor=thin)))[PORTAL]
+    assert found.reason is not None
+    assert found.reason.code == "enhancement.tumor_too_small"

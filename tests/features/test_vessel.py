@@ -1,0 +1,83 @@
+"""A vessel bridging the margin: seen when it is there, never stated absent where it could hide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from service.codes import UNDETERMINED
+from service.features import vessel
+from service.features.case import Case
+from service.features.finding import Finding, Status
+from service.phantom.patient import make_patient
+from service.phantom.vessels import VesselKind
+from service.study.model import Role
+from service.volumes.volume import Volume
+from tests.features.conftest import case_of, named
+
+BRIDGING = (VesselKind.BRIDGE_STRAIGHT, VesselKind.BRIDGE_OBLIQUE, VesselKind.BRIDGE_CURVED)
+
+
+def answer(case: Case) -> Finding:
+    """The finding about the vessel."""
+    return named(vessel.measure(case))["bridging_vessel"]
+
+
+@pytest.mark.parametrize("kind", BRIDGING)
+def test_bridging_vessel_is_seen(kind: VesselKind) -> None:
+    assert answer(case_of(make_patient(11, vessel=kind))).category == vessel.BRIDGES
+
+
+@pytest.mark.parametrize("kind", [kind for kind in VesselKind if kind not in BRIDGING])
+@pytest.mark.parametrize("seed", [11, 14])
+def test_vessel_that_does_not_reach_the_tumor_is_never_called_bridging(kind: VesselKind, seed: int) -> None:
+    found = answer(case_of(make_patient(seed, vessel=kind)))
+    assert found.category != vessel.BRIDGES
+    if found.category == UNDETERMINED:
+        assert found.reason is not None
+
+
+def test_absence_is_stated_when_the_margin_is_thick_and_seen(wide: Case) -> None:
+    if wide.surface is None:
+        pytest.fail("the case has no surface")
+    across = wide.surface.points + 8.0 * np.array([0.0, 0.0, 1.0])  # 8 mm of margin everywhere, four slices
+    case = replace(wide, surface=replace(wide.surface, nearest=across, margin=np.full_like(wide.surface.margin, 8.0)))
+    assert answer(case).category in {vessel.NONE_SEEN, vessel.ABUTS}
+
+
+def test_absence_is_not_stated_where_the_margin_is_thin(narrow: Case) -> None:
+    found = answer(narrow)
+    if found.category not in {vessel.BRIDGES, UNDETERMINED}:
+        pytest.fail(f"a margin of 1 mm on 3 mm slices cannot exclude a vessel, but the answer was {found.category}")
+
+
+def test_blood_in_the_tract_is_no_vessel_without_the_phase_before_contrast() -> None:
+    case = case_of(make_patient(11, vessel=VesselKind.BRIDGE_STRAIGHT), without=(Role.T1_PRE,))
+    found = answer(case)
+    assert found.category == UNDETERMINED
+    assert found.reason is not None
+    assert found.reason.code in {"vessel.no_subtraction", "vessel.faint"}
+
+
+def test_no_portal_venous_phase_is_not_assessable(wide: Case) -> None:
+    phases: dict[Role, Volume] = {role: volume for role, volume in wide.phases.items() if role != Role.PORTAL_VENOUS}
+    for found in vessel.measure(replace(wide, phases=phases)):
+        assert found.status is Status.NOT_ASSESSABLE
+        assert found.reason is not None
+        assert found.reason.code == "vessel.no_portal_venous"
+
+
+def test_images_without_contrast_are_not_assessable(wide: Case) -> None:
+    """Portal-venous equal to before contrast: nothing takes up contrast, so nothing can be excluded."""
+    noise = np.random.default_rng(4).normal(0, 1, wide.phases[Role.T1_PRE].shape).astype(np.float32)
+    before = wide.phases[Role.T1_PRE]
+    phases: dict[Role, Volume] = {**wide.phases, Role.PORTAL_VENOUS: before.with_values(before.values + noise)}
+    found = answer(replace(wide, phases=phases))
+    assert found.category in {None, UNDETERMINED}
+
+
+def test_gap_is_given_only_where_a_vessel_enters_the_margin(wide: Case) -> None:
+    found = named(vessel.measure(wide))["vessel_gap"]
+    assert found.status is Status.NOT_ATTEMPTED

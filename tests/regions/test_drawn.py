@@ -1,0 +1,115 @@
+"""Contours that people drew are recognised by code or word and brought onto the grid of the images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from service.errors import Unusable
+from service.regions.drawn import LABELS, kind_of, segment
+from service.regions.region import Drawing, DrawnMask, DrawnPolygons, Exam, Kind
+from service.study.model import Role
+from service.volumes.volume import Volume
+from tests.shapes import ball, fractions, grid
+
+
+def mask_of(label: str, *codes: str, onto: Volume | None = None, fractional: bool = True) -> DrawnMask:
+    """A ball of 8 mm that somebody drew."""
+    return DrawnMask("1.2.3.4", 1, label, codes, fractions(ball(8.0), onto or grid(16.0)), fractional)
+
+
+def circle(label: str, radius: float, uid: str = "1.2.3") -> DrawnPolygons:
+    """The outlines of a ball on the slices of `grid(16)`."""
+    turn = np.linspace(0.0, 2.0 * np.pi, 120, endpoint=False)
+    polygons = []
+    for z in grid(16.0).to_mm(np.array([[k, 0.0, 0.0] for k in range(grid(16.0).shape[0])]))[:, 2]:
+        if abs(z) < radius:
+            r = np.sqrt(radius**2 - z**2)
+            polygons.append(tuple((float(r * np.cos(t)), float(r * np.sin(t)), float(z)) for t in turn))
+    return DrawnPolygons("1.2.9", 2, label, (), tuple(polygons), uid)
+
+
+def exam(*drawings: Drawing, onto: Volume | None = None) -> Exam:
+    """An exam of one phase with these drawings."""
+    return Exam(Role.PORTAL_VENOUS, {Role.PORTAL_VENOUS: onto or grid(16.0)}, {}, drawings)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "kind"),
+    [
+        (mask_of("Segment 1", "SCT:108369006", "SCT:10200004"), Kind.TUMOR),  # the liver is only where it is
+        (mask_of("Segment 1", "SCT:10200004"), Kind.LIVER),
+        (mask_of("Ablation zone", "SCT:6574001"), Kind.ABLATION_ZONE),
+        (mask_of("HCC seg 6"), Kind.TUMOR),
+        (mask_of("portal VEIN"), Kind.VESSEL),
+        (mask_of("Lebermetastase"), None),
+        (mask_of("Kidney", "SCT:64033007"), None),
+        (replace(mask_of("Tumor"), by_us=True), None),
+    ],
+)
+def test_kind_of_a_drawing(drawing: DrawnMask, kind: Kind | None) -> None:
+    assert kind_of(drawing, LABELS) == kind
+
+
+def test_words_of_the_hospital_go_first() -> None:
+    labels = (("lebermetastase", Kind.TUMOR), *LABELS)
+    assert kind_of(mask_of("Lebermetastase"), labels) == Kind.TUMOR
+
+
+def test_mask_on_its_own_grid_lands_where_it_was() -> None:
+    """A SEG often holds only the slices that were drawn, on a shifted grid."""
+    onto = grid(16.0)
+    cut = mask_of("Tumor", onto=onto).mask.crop((2, 5, 4), (9, 24, 25))
+    regions = segment(exam(replace(mask_of("Tumor"), mask=cut), onto=onto))
+    np.testing.assert_allclose(mask_of("Tumor", onto=onto).mask.values, regions.tumors[0].mask.values, atol=1e-4)
+    assert regions.tumors[0].method == "drawn: SEG 1.2.3.4 segment 1 'Tumor'"
+    assert not regions.tumors[0].binary
+    assert regions.reasons == {
+        Kind.LIVER: "Nobody drew the liver.",
+        Kind.ABLATION_ZONE: "Nobody drew the ablation zone.",
+        Kind.VESSEL: "Nobody drew the vessel.",
+    }
+
+
+def test_whole_voxels_are_said_to_be_whole() -> None:
+    assert segment(exam(mask_of("Tumor", fractional=False))).tumors[0].binary
+
+
+def test_polygons_fill_the_ball_they_outline() -> None:
+    regions = segment(exam(circle("Ablation zone", 8.0)))
+    mask = regions.zones[0].mask
+    truth = fractions(ball(8.0), grid(16.0))
+    assert pytest.approx(truth.values.sum(), rel=0.03) == mask.values.sum()
+    assert np.abs(mask.values - truth.values).mean() < 0.01
+
+
+def test_hole_in_a_polygon_stays_open() -> None:
+    outer, inner = circle("Liver", 10.0), circle("Liver", 4.0)
+    both = replace(outer, polygons=(*outer.polygons, *inner.polygons))
+    mask = segment(exam(both)).liver
+    assert mask is not None
+    middle = tuple(size // 2 for size in mask.mask.shape)
+    assert mask.mask.values[middle] < 0.1
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        replace(circle("Tumor", 8.0), frame_of_reference_uid="9.9.9"),
+        replace(
+            mask_of("Tumor"), mask=replace(mask_of("Tumor").mask, affine=mask_of("Tumor").mask.affine + 400.0 * np.eye(4, 4, 3))
+        ),
+    ],
+)
+def test_contour_of_another_place_is_refused(drawing: Drawing) -> None:
+    with pytest.raises(Unusable) as refusal:
+        segment(exam(drawing))
+    assert refusal.value.code == "regions.drawn_elsewhere"
+
+
+def test_nothing_drawn_is_said() -> None:
+    with pytest.raises(Unusable) as refusal:
+        segment(exam(mask_of("Kidney")))
+    assert refusal.value.code == "regions.nothing_drawn"
