@@ -13,7 +13,7 @@ from skimage.draw import polygon2mask
 
 from service.errors import Unusable
 from service.regions.region import Drawing, DrawnMask, DrawnPolygons, Exam, Kind, Region, Regions
-from service.volumes.volume import Array, Matrix, Volume
+from service.volumes.volume import Array, Index, Matrix, Volume, box_of, within
 
 Labels = Sequence[tuple[str, Kind]]
 
@@ -110,9 +110,25 @@ def _method(drawing: Drawing) -> str:
 
 def _resample(mask: Volume, onto: Volume) -> Volume:
     """The mask on another grid: copied where voxels coincide (a SEG may hold fewer slices), else interpolated."""
-    step = np.linalg.inv(mask.affine) @ onto.affine
-    values = ndimage.affine_transform(mask.values, step[:3, :3], step[:3, 3], onto.shape, order=1, mode="constant", cval=0.0)
-    return onto.with_values(np.clip(values, 0.0, 1.0).astype(np.float32))
+    values = np.zeros(onto.shape, dtype=np.float32)
+    if (mask.values > 0).any() and (window := _window(mask, onto)) is not None:
+        part = onto.crop(*window)
+        step = np.linalg.inv(mask.affine) @ part.affine
+        found = ndimage.affine_transform(mask.values, step[:3, :3], step[:3, 3], part.shape, order=1, mode="constant", cval=0.0)
+        values[within(*window)] = np.clip(found, 0.0, 1.0)
+    return onto.with_values(values)
+
+
+def _window(mask: Volume, onto: Volume) -> tuple[Index, Index] | None:
+    """The box of `onto` that a mask, which is not empty, can reach; None when that is nothing."""
+    ends = np.add(box_of(mask.values > 0), [[-1], [0]])
+    corners = np.stack(np.meshgrid(*ends.T.astype(np.float64), indexing="ij"), axis=-1).reshape(-1, 3)
+    index = onto.to_index(mask.to_mm(corners))
+    low = np.clip(np.floor(index.min(axis=0)), 0, onto.shape).astype(int)
+    high = np.clip(np.ceil(index.max(axis=0)) + 1, 0, onto.shape).astype(int)
+    if not np.all(high > low):
+        return None
+    return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
 
 
 def _fill(drawing: DrawnPolygons, onto: Volume) -> Volume:

@@ -17,9 +17,7 @@ from service.errors import Unusable
 from service.regions.region import Region
 from service.volumes.refine import refine, refine_binary
 from service.volumes.surface import Mesh, isosurface, nearest_points, sample
-from service.volumes.volume import Matrix, Volume
-
-Index = tuple[int, int, int]
+from service.volumes.volume import Index, Matrix, Volume, box_of
 
 WEDGE = 0.15  # of the level field: .15 mm off the surface, more than contours of one capsule differ by rounding
 STEEPEST = 0.4  # mm; a wedge so flat that it recedes more is too uncertain to extrapolate
@@ -92,14 +90,12 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
     )
 
 
-def _around(tumor: Region, zone: Region) -> tuple[Index, Index]:
-    """The box (low, high) of voxel indices that holds tumor and zone with a border."""
+def _around(tumor: Region, zone: Region, more: Index = (0, 0, 0)) -> tuple[Index, Index]:
+    """The box (low, high) of voxel indices that holds tumor and zone with a border, and `more` voxels around it."""
     both = np.maximum(tumor.mask.values, zone.mask.values) > 0
-    spans = [np.flatnonzero(both.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    if not spans[0].size:
+    if not both.any():
         raise Unusable("margin.tumor_too_small", "Tumor and ablation zone are empty on the grid of the exam.")
-    k, j, i = ((int(span[0]) - BORDER, int(span[-1]) + 1 + BORDER) for span in spans)
-    return (k[0], j[0], i[0]), (k[1], j[1], i[1])
+    return box_of(both, (BORDER + more[0], BORDER + more[1], BORDER + more[2]))
 
 
 def _field(mask: Volume, *, binary: bool) -> Volume:
@@ -176,6 +172,7 @@ INWARD, OUTWARD = 2.0, 3.0  # mm from the edge to where a tissue is judged
 VOID = 0.1  # of the liver's signal: less is no tissue
 TOUCHING = 0.5  # mm
 SMOOTHING = 0.7  # voxels; a patch, not a voxel, is judged
+BLURRED = 5  # voxels beyond the farthest place judged that smoothing and interpolation look at
 
 
 def visibility(surface: MarginSurface, tumor: Region, zone: Region, phases: Mapping[str, Volume]) -> Visibility:
@@ -187,8 +184,10 @@ def visibility(surface: MarginSurface, tumor: Region, zone: Region, phases: Mapp
     """
     inner, outer = np.zeros(len(surface.points)), np.zeros(len(surface.points))
     seen = np.zeros(len(surface.points), dtype=bool)
+    reach = [int(np.ceil(OUTWARD / size)) + BLURRED for size in tumor.mask.spacing]
+    low, high = _around(tumor, zone, (reach[0], reach[1], reach[2]))
     for volume in phases.values():
-        tissue = _Tissue.of(volume, tumor, zone)
+        tissue = _Tissue.of(volume.crop(low, high), tumor.crop(low, high), zone.crop(low, high))
         if tissue is None:
             continue
         at_tumor, at_liver = _probe(surface, tissue.smooth)

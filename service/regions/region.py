@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from service.study.model import Role, Vector
-from service.volumes.volume import Volume
+from service.volumes.volume import Index, Volume
 
 
 class Kind(StrEnum):
@@ -34,6 +34,10 @@ class Region:
     binary: bool = False
     label: str = ""
     edge_sd: float = 0.0
+
+    def crop(self, low: Index, high: Index) -> Region:
+        """The part of the region in a box of its grid (see `Volume.crop`)."""
+        return replace(self, mask=self.mask.crop(low, high))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
+Index = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +61,7 @@ class Volume:
         """Whether both grids have the same voxels within `tolerance` mm."""
         return self.shape == other.shape and bool(np.allclose(self.affine, other.affine, atol=tolerance))
 
-    def crop(self, low: tuple[int, int, int], high: tuple[int, int, int]) -> Volume:
+    def crop(self, low: Index, high: Index) -> Volume:
         """The voxels low <= index < high (k, j, i), clipped to the grid; the affine follows."""
         start = np.clip(low, 0, np.array(self.shape) - 1)
         stop = np.clip(high, start + 1, self.shape)
@@ -68,3 +69,25 @@ class Volume:
         affine = self.affine.copy()
         affine[:3, 3] = self.to_mm(start)
         return replace(self, values=values, affine=affine)
+
+
+def box_of(inside: NDArray[np.bool_], pad: Index = (0, 0, 0)) -> tuple[Index, Index]:
+    """Lowest and (exclusive) highest index (k, j, i) of what is True, `pad` voxels wider, clipped to the array.
+
+    >>> box_of(np.eye(5, dtype=bool)[None, 1:3], pad=(1, 1, 1))
+    ((0, 0, 0), (1, 2, 4))
+
+    Raises:
+        ValueError: Nothing is True.
+    """
+    spans = [np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    if not spans[0].size:
+        raise ValueError("an empty mask has no box")
+    low = tuple(max(0, int(span[0]) - more) for span, more in zip(spans, pad, strict=True))
+    high = tuple(min(n, int(span[-1]) + 1 + more) for span, more, n in zip(spans, pad, inside.shape, strict=True))
+    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+
+
+def within(low: Index, high: Index) -> tuple[slice, slice, slice]:
+    """The slices (k, j, i) of a box, to cut it out of an array or to put it back."""
+    return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
