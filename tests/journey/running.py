@@ -1,0 +1,149 @@
+"""The service as an operator runs it: a process with a configuration file, watched through its API."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from tests.journey.waiting import eventually, free_port
+
+ENDED = ("done", "nothing_to_do", "failed")
+ROOT = Path(__file__).resolve().parents[2]
+
+CONFIG = """
+[storage]
+folder = {folder}
+minimum_free_mb = 1
+[listener]
+port = {dicom}
+[completion]
+quiet_s = 20.0
+quiet_after_release_s = {quiet_s}
+[delivery]
+first_pause_s = 0.5
+longest_pause_s = 2.0
+[web]
+port = {web}
+[worker]
+self_test = false
+[[destination]]
+name = "archive"
+address = "ORTHANC@127.0.0.1:{archive}"
+verify = "find"
+"""
+
+
+class Running:
+    """`archive` is the port that results go to; `quiet_s` how long after the sender's release a study is complete."""
+
+    def __init__(self, folder: Path, *, port: int, archive: int, quiet_s: float) -> None:
+        self.port = port
+        self.storage = folder / "storage"
+        self._web = free_port()
+        self._config = folder / "service.toml"
+        self._log = folder / "service.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True)
+        text = CONFIG.format(
+            folder=json.dumps(str(self.storage)), dicom=port, quiet_s=float(quiet_s), web=self._web, archive=archive
+        )
+        self._config.write_text(text)
+
+    def start(self) -> None:
+        """Start and wait until every part says that it serves."""
+        command = [sys.executable, "-m", "service", "run", "--config", str(self._config)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
+        eventually(self._is_ready, lambda ready: ready, 120)
+
+    def kill(self) -> None:
+        """End the service and all processes below it as a power cut would; returns when none of them is left."""
+        process = self._running()
+        pids = [process.pid, *descendants(process.pid)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        self._process = None
+        eventually(lambda: [pid for pid in pids if _lives(pid)], lambda left: not left, 30)
+
+    def terminate(self) -> int:
+        """SIGTERM; gives the exit status."""
+        process = self._running()
+        process.terminate()
+        status = process.wait(180)
+        self._process = None
+        return status
+
+    def stop(self) -> None:
+        """For the end of a test, whatever state it is in."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
+    def study(self, study_uid: str) -> dict[str, Any] | None:
+        """What the API says about a study; None when it has not heard of it."""
+        status, answer = self.get(f"/api/v1/studies/{study_uid}")
+        assert status in (200, 404), answer
+        return answer if status == 200 else None
+
+    def settled(self, study_uid: str, versions: int = 1) -> dict[str, Any]:
+        """The study once its newest content has ended."""
+
+        def good(seen: dict[str, Any] | None) -> bool:
+            return seen is not None and len(seen["versions"]) >= versions and seen["state"] in ENDED
+
+        seen = eventually(lambda: self.study(study_uid), good)
+        assert seen is not None
+        return seen
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Status and JSON."""
+        connection = HTTPConnection("127.0.0.1", self._web, timeout=60)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def log(self) -> str:
+        """What it wrote."""
+        return self._log.read_text(errors="replace")
+
+    def _is_ready(self) -> bool:
+        status = self._running().poll()
+        assert status is None, f"The service ended with {status}:\n{self.log()[-2000:]}"
+        try:
+            return self.get("/api/v1/health/ready")[0] == 200
+        except OSError:
+            return False
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """The processes below one, whatever session they made for themselves."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text(errors="replace").rpartition(")")[2].split()[1]) == pid:
+                child = int(stat.parent.name)
+                yield child
+                yield from descendants(child)
+
+
+def _lives(pid: int) -> bool:
+    """Whether the process runs; one that only waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
