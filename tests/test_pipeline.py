@@ -1,0 +1,174 @@
+"""analyse: from planes to the result record, and what it says when part of a study cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.codes import UNDETERMINED
+from service.errors import Unusable
+from service.features import margin, vessel
+from service.features.finding import Finding, Status
+from service.jobs.analysis import read_study
+from service.phantom.degrade import TYPICAL
+from service.phantom.patient import PhantomPatient, render
+from service.phantom.recipe import Wish, random_recipe
+from service.phantom.vessels import VesselKind
+from service.phantom.write import write_study
+from service.pipeline import AnalysisOptions, ReadStudy, analyse
+from service.report.result import Result
+from service.report.wording import FORBIDDEN
+from service.study.model import Role, RoleGuess
+
+OPTIONS = AnalysisOptions(segmenters=("drawn",))
+
+
+@pytest.fixture(scope="module")
+def patient() -> PhantomPatient:
+    """About 1.5 mm of margin and a vessel that bridges it."""
+    wish = Wish(vessel=VesselKind.BRIDGE_STRAIGHT, diameter=4.0, margin=1.5, tumor_radius=9.0, enhancement=0.6)
+    return render(replace(random_recipe(11, None, wish), degradations=replace(TYPICAL, seed=11)))
+
+
+@pytest.fixture(scope="module")
+def read(patient: PhantomPatient, tmp_path_factory: pytest.TempPathFactory) -> ReadStudy:
+    """That patient's study with contours in fractions, as read from its files."""
+    paths: list[Path] = write_study(patient, tmp_path_factory.mktemp("study"), seg="fractional")
+    return read_study(paths, OPTIONS, datetime(2025, 3, 4, 9, 0), content_version="0123456789ab")  # noqa: DTZ001 - hospital time
+
+
+def key_of(read: ReadStudy, role: Role) -> str:
+    """The key of the phase with this role."""
+    return next(key for key, guess in read.roles.items() if guess.role is role)
+
+
+def without(read: ReadStudy, *roles: Role) -> ReadStudy:
+    """The study in which these phases were not recognised."""
+    lost = {key_of(read, role): RoleGuess(Role.UNKNOWN, 0.0, ()) for role in roles}
+    return replace(read, roles={**read.roles, **lost})
+
+
+def thinned(read: ReadStudy, role: Role, *, skip: int) -> ReadStudy:
+    """The study in which one slice of a phase never came."""
+    key = key_of(read, role)
+    planes = read.planes[key]
+    return replace(read, planes={**read.planes, key: (*planes[:skip], *planes[skip + 1 :])})
+
+
+def finding(result: Result, name: str) -> Finding:
+    """The first tumor's finding of this name."""
+    return next(finding for finding in result.tumors[0].findings if finding.name == name)
+
+
+def test_phantom_is_measured_right(read: ReadStudy, patient: PhantomPatient) -> None:
+    result = analyse(read, OPTIONS)
+    smallest = finding(result, "minimum_ablation_margin")
+    assert pytest.approx(patient.truth.minimum_margin, abs=0.5) == smallest.value
+    assert smallest.category == margin.AT_MOST_3
+    assert finding(result, "bridging_vessel").category == vessel.BRIDGES
+    assert result.reference.role is Role.PORTAL_VENOUS
+    assert "drawn: SEG" in smallest.contours
+    assert {use.role for use in result.phases if use.used} == {
+        Role.T1_PRE,
+        Role.ARTERIAL,
+        Role.PORTAL_VENOUS,
+        Role.DELAYED,
+        Role.T2,
+    }
+
+
+def test_progress_grows(read: ReadStudy) -> None:
+    heard: list[tuple[str, int]] = []
+    analyse(read, OPTIONS, lambda stage, percent: heard.append((stage, percent)))
+    assert [stage for stage, _ in heard] == ["volumes", "align", "segment", "measure"]
+    assert sorted(percent for _, percent in heard) == [percent for _, percent in heard]
+
+
+def test_same_input_same_result(read: ReadStudy) -> None:
+    first, second = (analyse(read, OPTIONS) for _ in range(2))
+    assert first.tumors[0].findings == second.tumors[0].findings
+    assert first.verdict == second.verdict
+
+
+def test_portal_venous_phase_with_a_gap_is_left_out_and_vessels_are_not_judged(read: ReadStudy) -> None:
+    result = analyse(thinned(read, Role.PORTAL_VENOUS, skip=15), OPTIONS)
+    assert result.reference.role is Role.DELAYED
+    found = finding(result, "bridging_vessel")
+    assert found.status is Status.NOT_ASSESSABLE
+    refused = next(use for use in result.phases if use.role is Role.PORTAL_VENOUS)
+    assert not refused.used
+    assert found.reason is not None
+    assert refused.note == found.reason.sentence
+    assert any("Measured on the delayed phase" in warning for warning in result.warnings)
+
+
+def test_all_phases_with_a_gap_are_refused_with_the_fault(read: ReadStudy) -> None:
+    faulty = read
+    for role in (Role.T1_PRE, Role.ARTERIAL, Role.PORTAL_VENOUS, Role.DELAYED, Role.T2):
+        faulty = thinned(faulty, role, skip=9)
+    with pytest.raises(Unusable):
+        analyse(faulty, OPTIONS)
+
+
+def test_no_series_after_contrast_is_no_postablation_exam(read: ReadStudy) -> None:
+    bare = replace(without(read, Role.ARTERIAL, Role.PORTAL_VENOUS, Role.DELAYED), drawings=())
+    with pytest.raises(Unusable) as refusal:
+        analyse(bare, AnalysisOptions())
+    assert refusal.value.code == "exam.not_postablation_liver"
+
+
+def test_nothing_drawn_and_nothing_automatic_is_refused(read: ReadStudy) -> None:
+    with pytest.raises(Unusable):
+        analyse(replace(read, drawings=()), OPTIONS)
+
+
+def test_without_the_phase_before_contrast_enhancement_has_a_reason(read: ReadStudy) -> None:
+    result = analyse(without(read, Role.T1_PRE), OPTIONS)
+    found = finding(result, "tumor_enhancement_portal_venous")
+    assert found.status is Status.NOT_ASSESSABLE
+    assert finding(result, "bridging_vessel").category == UNDETERMINED
+
+
+def test_phase_of_another_frame_of_reference_is_left_out(read: ReadStudy) -> None:
+    key = key_of(read, Role.ARTERIAL)
+    moved = tuple(replace(plane, frame_of_reference_uid="9.9.9") for plane in read.planes[key])
+    phases = [phase for phase in read.study.phases if phase.key == key]
+    result = analyse(replace(read, planes={**read.planes, key: moved}), OPTIONS)
+    use = next(use for use in result.phases if use.phase.key == phases[0].key)
+    assert not use.used
+    assert "frame of reference" in use.note
+
+
+def test_tumor_that_nobody_drew_is_not_a_wide_margin(read: ReadStudy) -> None:
+    drawings = tuple(drawing for drawing in read.drawings if "umor" not in drawing.label)
+    result = analyse(replace(read, drawings=drawings), OPTIONS)
+    found = finding(result, "minimum_ablation_margin")
+    assert found.status is Status.NOT_ASSESSABLE
+    assert "not assessable" in result.verdict
+
+
+def test_flipped_slices_change_nothing(read: ReadStudy) -> None:
+    """The order in which planes come says nothing about where they are."""
+    turned = replace(read, planes={key: tuple(reversed(planes)) for key, planes in read.planes.items()})
+    straight, back = (finding(analyse(study, OPTIONS), "minimum_ablation_margin") for study in (read, turned))
+    assert straight == back
+
+
+def test_gain_of_one_phase_does_not_become_enhancement(read: ReadStudy) -> None:
+    key = key_of(read, Role.PORTAL_VENOUS)
+    louder = tuple(replace(plane, values=plane.values * np.float32(1.6)) for plane in read.planes[key])
+    result = analyse(replace(read, planes={**read.planes, key: louder}), OPTIONS)
+    found = finding(result, "tumor_enhancement_portal_venous")
+    assert found.status is Status.NOT_ASSESSABLE
+    assert found.reason is not None
+    assert found.reason.code == "enhancement.gain"
+
+
+def test_verdict_keeps_to_the_words(read: ReadStudy) -> None:
+    said = analyse(read, OPTIONS).verdict.lower()
+    assert "<= 3 mm" in said
+    assert not [word for word in FORBIDDEN if word.lower() in said]
