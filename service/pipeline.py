@@ -13,7 +13,6 @@ import numpy as np
 
 from service.errors import Unusable
 from service.features.case import Case
-from service.features.finding import Finding, Status
 from service.features.table import measure
 from service.regions.coverage import liver_left_out
 from service.regions.margin_surface import MarginSurface, Visibility, margin_surface, visibility
@@ -21,6 +20,7 @@ from service.regions.region import Drawing, Exam, Kind, Region, Regions
 from service.regions.table import segment_all
 from service.report.result import PhaseUse, Result, Software, TumorResult
 from service.report.uids import derive
+from service.report.verdict import verdict
 from service.study.coverage import missing_slices
 from service.study.model import Phase, Role, RoleGuess, Study
 from service.study.timeline import acquired_at, classify_exam
@@ -34,7 +34,6 @@ Progress = Callable[[str, int], None]
 REFERENCES = (Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL, Role.T1_PRE, Role.T2)
 AFTER_CONTRAST = frozenset({Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL})
 MEASURED_ON = frozenset(REFERENCES)
-VERDICT_FEATURES = ("minimum_ablation_margin", "bridging_vessel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,27 +236,6 @@ def _seen(case: Case) -> Case:
 def _tumor_result(read: ReadStudy, case: Case) -> TumorResult:
     uid = derive(read.study.study_instance_uid, "tumor", case.label)
     return TumorResult(case.label, f"Tumor {case.label}", uid, measure(case), case.tumor, case.zone)
-
-
-def verdict(tumors: tuple[TumorResult, ...]) -> str:
-    """One sentence a tumor: the margin and the vessel, or why they are not known."""
-    sentences = []
-    for tumor in tumors:
-        said = [_said(finding) for finding in tumor.findings if finding.name in VERDICT_FEATURES]
-        sentences.append(f"{tumor.tracking_id}: {'; '.join(said)}.")
-    return " ".join(sentences)
-
-
-def _said(finding: Finding) -> str:
-    title = finding.title.lower()
-    if finding.status is not Status.MEASURED:
-        return f"{title} not assessable ({finding.reason.sentence.rstrip('.') if finding.reason else ''})"
-    amount = "" if finding.value is None else f" {finding.value:.1f} mm"
-    if finding.interval is not None:
-        amount += f" (95 % interval {finding.interval[0]:.1f} to {finding.interval[1]:.1f} mm)"
-    if finding.reason is not None:
-        return f"{title}{amount}, equivocal ({finding.reason.sentence.rstrip('.').removeprefix('Equivocal: ')})"
-    return f"{title}{amount}: {finding.category.meaning if finding.category else ''}"
 
 
 def _warnings(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[str, ...]:

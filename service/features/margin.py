@@ -53,28 +53,28 @@ def measure(case: Case) -> tuple[Finding, ...]:
     return (_minimum(case, case.surface, seen), *_distribution(case, case.surface, seen))
 
 
-def categorize(minimum: float, low: float, high: float, *, entire: bool) -> tuple[Code, Reason | None]:
-    """The category of a minimum with its 95 % interval (mm), and the reason when it is equivocal.
+def categorize(low: float, high: float, *, entire: bool) -> tuple[Code, Reason | None]:
+    """The category of a minimum by its 95 % interval (mm), and the reason when it is equivocal.
 
     The asymmetry rule: a minimum over part of a surface is an upper bound, so "<= 3 mm" may come from part of the margin,
     "> 3 mm" only from all of it.
 
-    >>> categorize(1.5, 1.0, 2.0, entire=False)[0].meaning
+    >>> categorize(1.0, 2.0, entire=False)[0].meaning
     '<= 3 mm'
-    >>> categorize(6.0, 5.0, 7.0, entire=True)[0].meaning
+    >>> categorize(5.0, 7.0, entire=True)[0].meaning
     '> 3 mm'
-    >>> categorize(6.0, 5.0, 7.0, entire=False)[1].code
+    >>> categorize(5.0, 7.0, entire=False)[1].code
     'margin.part_not_assessable'
-    >>> categorize(3.2, 2.7, 3.7, entire=True)[1].code
+    >>> categorize(2.7, 3.7, entire=True)[1].code
     'margin.interval_holds_threshold'
     """
     if high <= THRESHOLD:
         return AT_MOST_3, None
     if low <= THRESHOLD:
-        sentence = f"Equivocal: the 95 % interval, {low:.1f} to {high:.1f} mm, holds {THRESHOLD:g} mm."
+        sentence = f"Equivocal: the 95 % interval holds {THRESHOLD:g} mm."
         return UNDETERMINED, Reason("margin.interval_holds_threshold", sentence)
     if not entire:
-        sentence = f"Equivocal: {minimum:.1f} mm is an upper bound, because part of the margin cannot be assessed."
+        sentence = "Equivocal: the value is an upper bound, because part of the margin cannot be assessed."
         return UNDETERMINED, Reason("margin.part_not_assessable", sentence)
     return ABOVE_3, None
 
@@ -95,7 +95,7 @@ def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Fin
     half = RANGE * surface.spread
     low, high = min(value - half, surface.lowest), value + half
     entire = surface.closed and float(surface.areas[seen].sum() / surface.areas.sum()) >= ENTIRE
-    answer, reason = categorize(value, low, high, entire=entire)
+    answer, reason = categorize(low, high, entire=entire)
     x, y, z = surface.points[index]
     notes = () if surface.capsule_modelled else ("Capsule not modelled: no liver contour.",)
     if not entire:

@@ -14,8 +14,8 @@ class Control(Protocol):
         """Analyse the received study once more; gives the id of the new job.
 
         Raises:
-            Unusable: There is nothing to replay, e.g. the study is still being received.
-            TryAgain: The job engine cannot be reached now.
+            Unusable: There is nothing to replay: the study is unknown or was never complete.
+            TryAgain: Its work has not ended yet, or the index cannot be reached now.
         """
 
 

@@ -59,8 +59,8 @@ class FindingRecord(Part):
 class TumorRecord(Part):
     """One tumor with its findings, in report order."""
 
-    label: str = Field(examples=["Tumor 1"])
-    tracking_id: str
+    label: str = Field(description="Its number in the report.", examples=["1"])
+    tracking_id: str = Field(examples=["Tumor 1"])
     tracking_uid: str
     contours: dict[str, str | None] = Field(description="Method behind each region, null where it was not found.")
     findings: list[FindingRecord]

@@ -44,7 +44,7 @@ def measure(seed: int, spacing: Vector, *, binary: bool) -> Outcome:
     }
     surface = margin_surface(regions[Kind.TUMOR], regions[Kind.ABLATION_ZONE], regions[Kind.LIVER])
     low, high = surface.minimum - RANGE * surface.spread, surface.minimum + RANGE * surface.spread
-    category, _ = categorize(surface.minimum, low, high, entire=True)
+    category, _ = categorize(low, high, entire=True)
     equivocal = category == UNDETERMINED
     return Outcome(
         error=surface.minimum - truth,

@@ -38,7 +38,7 @@ def record(
         verdict=VERDICT,
         reference=phases[0],
         phases=phases,
-        tumors=(TumorResult("Tumor 1", "T1", "2.25.1", _findings(phases[0].phase.key), None, None),),
+        tumors=(TumorResult("1", "Tumor 1", "2.25.1", _findings(phases[0].phase.key), None, None),),
         warnings=warnings,
         predecessors=("2.25.99",),
     )
