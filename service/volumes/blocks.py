@@ -120,7 +120,8 @@ def choose_points(grid: Volume, region: Volume | None) -> Matrix:
     if region is not None:
         inside = _inside(region, points)
         centres, points = centres[inside], points[inside]
-    sums = np.array([features[(slice(None), *_around(centre, half))].sum(axis=(1, 2, 3)) for centre in centres]).reshape(-1, 6)
+    k, j, i = (centres - half).T
+    sums = _sliding_sum(features, 2 * half + 1)[:, k, j, i].T
     strength = np.linalg.eigvalsh(_symmetric(sums / DOUBLE))[:, 0]
     order = np.argsort(-strength, kind="stable")[:BLOCKS]
     return points[order][strength[order] > 0]
@@ -230,11 +231,6 @@ def _cell_centres(shape: tuple[int, int, int], half: NDArray[np.int64]) -> NDArr
 def _inside(region: Volume, points: Matrix) -> NDArray[np.bool_]:
     index = region.to_index(points)
     return np.asarray(ndimage.map_coordinates(region.values, index.T, order=1, mode="constant") > 0.1)
-
-
-def _around(centre: NDArray[np.int64], half: NDArray[np.int64]) -> tuple[slice, slice, slice]:
-    k, j, i = (slice(int(c - h), int(c + h + 1)) for c, h in zip(centre, half, strict=True))
-    return k, j, i
 
 
 def _windows(blocks: Blocks, moving: Volume, motion: Matrix, half: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:

@@ -23,7 +23,7 @@ from service.regions.classical.tissue import (
 )
 from service.regions.region import Exam
 from service.study.model import Role
-from service.volumes.volume import Array, Volume
+from service.volumes.volume import Array, Index, Volume, box_of, within
 
 LATE = (Role.PORTAL_VENOUS, Role.DELAYED)  # where the zone stands out; the first that is there
 EARLY = (Role.T1_PRE, Role.ARTERIAL)  # liver still takes up contrast after both of them
@@ -167,11 +167,29 @@ def liver_mask(liver: Liver, onto: Volume) -> Array:
     """
     grid = liver.grid
     tissue, outside = shrunk(liver.hull, 2.0, grid.spacing), ~grown(liver.hull, 2.0, grid.spacing)
+    if not outside.any():
+        return np.ones(onto.shape, dtype=np.float32)
+    whole = np.zeros(onto.shape, dtype=np.float32)
+    low, high = _reach(~outside, grid, onto)
+    whole[within(low, high)] = _fraction(liver, tissue, outside, onto.crop(low, high))
+    return whole
+
+
+def _reach(inside: Mask, grid: Volume, onto: Volume) -> tuple[Index, Index]:
+    """The box of `onto` that holds `inside`, a mask on `grid`, and a voxel of `grid` around it."""
+    ends = np.add(box_of(inside), [[-1], [0]])
+    index = np.sort(onto.to_index(grid.to_mm(ends)), axis=0)
+    low = np.clip(np.floor(index[0]), 0, np.array(onto.shape) - 1).astype(int)
+    high = np.clip(np.ceil(index[1]) + 1, low + 1, onto.shape).astype(int)
+    return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
+
+
+def _fraction(liver: Liver, tissue: Mask, outside: Mask, onto: Volume) -> Array:
+    """The fraction (0-1) of each voxel of `onto` that is liver, which `tissue` is for sure and `outside` is not."""
+    grid = liver.grid
     inner = resampled(grid.with_values(tissue.astype(np.float32)), onto)
     outer = resampled(grid.with_values(outside.astype(np.float32)), onto)
     level = resampled(liver.levels[liver.late], onto)
-    if not outside.any():
-        return np.ones(onto.shape, dtype=np.float32)
     beyond = resampled(grid.with_values(local_mean(grid.values, outside, 6.0, grid.spacing)), onto)
     part = np.clip((onto.values - beyond) / np.maximum(level - beyond, 0.2 * level), 0.0, 1.0)
     sure = np.clip(inner, 0.0, 1.0)
