@@ -6,7 +6,7 @@ analyse = build volumes -> align phases -> segment -> measure -> result
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -46,7 +46,10 @@ class AnalysisOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadStudy:
-    """A study with the pixels of its phases (by `Phase.key`) and what the job says about it."""
+    """A study with the pixels of its phases (by `Phase.key`) and what the job says about it.
+
+    `undecoded` says why the pixels of a phase are not there, `left_out` what else of the study could not be used (sentences).
+    """
 
     study: Study
     roles: Mapping[str, RoleGuess]
@@ -57,6 +60,8 @@ class ReadStudy:
     software: Software
     predecessors: tuple[str, ...] = ()
     procedure_at: datetime | None = None
+    undecoded: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 def analyse(read: ReadStudy, options: AnalysisOptions, progress: Progress = lambda _stage, _percent: None) -> Result:
@@ -113,7 +118,7 @@ def _volumes(read: ReadStudy, uses: tuple[PhaseUse, ...]) -> tuple[dict[Role, Vo
 
 def _volume(read: ReadStudy, phase: Phase) -> Volume:
     if phase.key not in read.planes:
-        raise Unusable("pixels.unreadable", "The pixels of this series cannot be decoded; send it uncompressed.")
+        raise Unusable("pixels.unreadable", read.undecoded.get(phase.key, "The pixels of this series were not read."))
     volume = build_volume(read.planes[phase.key], phase.first.frame_of_reference_uid)
     quality, sentence = slice_quality(volume)
     if quality is SliceQuality.TOO_THICK and read.roles[phase.key].role in AFTER_CONTRAST:
@@ -245,6 +250,7 @@ def _warnings(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUs
     if quality is not SliceQuality.GOOD:
         said.append(sentence)
     said += [f"{use.role.value.replace('_', ' ')}: {use.note}" for use in uses if use.note and not use.used]
+    said += [*read.left_out, *regions.notes]
     if exam.reference is not Role.PORTAL_VENOUS:
         said.append(f"Measured on the {exam.reference.value.replace('_', ' ')} phase: no portal-venous phase can be used.")
     if regions.liver is None:

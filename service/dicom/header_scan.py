@@ -20,22 +20,13 @@ from pydicom.uid import UID
 
 from service.codes import DEVICE_UID
 from service.errors import Unusable
+from service.study.assemble import DRAWINGS, IMAGES
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 _PAPYRUS = "1.2.840.10008.1.20"
 # These deflate the whole data set (PS3.5 A.5, and the JPIP ones that refer to it), not only the pixels.
 _DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
-
-# What takes part in an analysis (PS3.4 annex B.5): MR images, and drawings by others.
-MR_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"})
-DRAWINGS = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation Storage
-        "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation Storage
-        "1.2.840.10008.5.1.4.1.1.481.3",  # RT Structure Set Storage
-    }
-)
 
 _CHARSET, _CLASS, _INSTANCE, _MODALITY = 0x00080005, 0x00080016, 0x00080018, 0x00080060
 _DESCRIPTION, _PATIENT, _DEVICE = 0x0008103E, 0x00100020, 0x00181002
@@ -74,7 +65,7 @@ class Header:
         """Why the instance starts no analysis (one sentence); empty when it takes part."""
         if is_ours(self):
             return "Made by this service: its own results start no analysis."
-        if self.sop_class_uid in MR_IMAGES or self.sop_class_uid in DRAWINGS:
+        if self.sop_class_uid in IMAGES | DRAWINGS:
             return ""
         return f"{UID(self.sop_class_uid).name} is neither an MR image nor a drawing: stored, not analysed."
 

@@ -40,7 +40,7 @@ def _volume(case: Case, name: str, title: str, code: Code, region: Region | None
         reason = Reason("size.no_contour", sentence)
         return Finding(name, title, code, METHOD, Status.NOT_ASSESSABLE, reason=reason, inputs=case.keys)
     value = millilitres(region.mask)
-    return Finding(name, title, code, METHOD, Status.MEASURED, value=value, unit=ML, contours=region.method, inputs=case.keys)
+    return Finding(name, title, code, METHOD, Status.MEASURED, value=value, unit=ML, contours=region.origin, inputs=case.keys)
 
 
 def _coverage(case: Case) -> Finding:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -18,15 +18,15 @@ from pydicom.dataset import Dataset
 from service import __version__
 from service.codes import PRODUCT
 from service.dicom.drawings import read_drawings
-from service.dicom.read import read_instances, read_planes
+from service.dicom.read import Unreadable, read_instances, read_planes
 from service.errors import Unusable
 from service.jobs.messages import MadeFile
 from service.pipeline import AnalysisOptions, ReadStudy, analyse, choose_phases
 from service.report.compose import Made, compose
 from service.report.record import to_record
 from service.report.result import Result, Software
-from service.study.assemble import assemble
-from service.study.model import Instance, Phase
+from service.study.assemble import DRAWINGS, assemble
+from service.study.model import Instance, Phase, Study
 from service.study.roles import assign_roles
 from service.volumes.build import PixelPlane
 
@@ -90,18 +90,21 @@ def read_study(
     if not instances:
         raise Unusable("study.unreadable", unreadable[0].reason if unreadable else "The study holds no instance.")
     study = assemble(instances)
+    drawings = read_drawings(study.drawings, Path, unreadable.append)
     read = ReadStudy(
         study=study,
         roles=assign_roles(study),
         planes={},
-        drawings=read_drawings(study.drawings, Path),
+        drawings=drawings,
         content_version=content_version,
         created_at=created_at,
         predecessors=predecessors,
         software=software(options),
+        left_out=_left_out(unreadable, study),
     )
     used = (use.phase for use in choose_phases(read) if use.used)  # the pixels of the others are never decoded
-    return replace(read, planes=dict(_decoded(used)))
+    planes, undecoded = _decoded(used)
+    return replace(read, planes=planes, undecoded=undecoded)
 
 
 def software(options: AnalysisOptions) -> Software:
@@ -136,11 +139,24 @@ def _write(made: Made, folder: Path, number: int) -> MadeFile:
     return MadeFile(made.role, made.sop_class_uid, made.sop_instance_uid, name)
 
 
-def _decoded(phases: Iterable[Phase]) -> Iterator[tuple[str, tuple[PixelPlane, ...]]]:
-    """The planes of each phase that can be decoded; the analysis says why it goes on without the others."""
+def _left_out(unreadable: Iterable[Unreadable], study: Study) -> tuple[str, ...]:
+    """What of the study takes no part although somebody may rely on it: broken files, and drawings that were not used."""
+    broken = (f"An object of the study cannot be used: {one.reason}" for one in unreadable)
+    drawn = (ignored.reason for ignored in study.ignored if ignored.instance.sop_class_uid in DRAWINGS)
+    counted = Counter(chain(broken, drawn))
+    return tuple(f"{sentence} ({count} times)" if count > 1 else sentence for sentence, count in counted.items())
+
+
+def _decoded(phases: Iterable[Phase]) -> tuple[dict[str, tuple[PixelPlane, ...]], dict[str, str]]:
+    """The planes of each phase that can be decoded, and why the others cannot, by `Phase.key`."""
+    planes: dict[str, tuple[PixelPlane, ...]] = {}
+    faults: dict[str, str] = {}
     for phase in phases:
-        with suppress(Unusable):
-            yield phase.key, read_planes(phase, Path)
+        try:
+            planes[phase.key] = read_planes(phase, Path)
+        except Unusable as fault:
+            faults[phase.key] = fault.sentence
+    return planes, faults
 
 
 def _sop_instance_uid(path: Path) -> str:

@@ -16,6 +16,7 @@ from service.regions.region import Drawing, DrawnMask, DrawnPolygons, Exam, Kind
 from service.volumes.volume import Array, Index, Matrix, Volume, box_of, within
 
 Labels = Sequence[tuple[str, Kind]]
+NOTHING_DRAWN = "regions.nothing_drawn"
 
 # Codes first: they are exact. Words are compared without case, as parts of the label.
 LABELS: tuple[tuple[str, Kind], ...] = (
@@ -50,7 +51,7 @@ def segment(exam: Exam, labels: Labels = LABELS) -> Regions:
     """
     found = [(drawing, kind) for drawing in exam.drawings if (kind := kind_of(drawing, labels)) is not None]
     if not found:
-        raise Unusable("regions.nothing_drawn", "The study holds no contour (SEG or RTSTRUCT) of tumor, zone or liver.")
+        raise Unusable(NOTHING_DRAWN, "The study holds no contour (SEG or RTSTRUCT) of tumor, zone or liver.")
     regions = [_region(drawing, kind, exam.phases[exam.reference]) for drawing, kind in found]
     of_kind = {kind: tuple(region for region in regions if region.kind is kind) for kind in Kind}
     return Regions(
@@ -84,7 +85,7 @@ def _region(drawing: Drawing, kind: Kind, onto: Volume) -> Region:
             "regions.drawn_elsewhere",
             f"The contour '{drawing.label}' does not lie in the volume that is measured: check its frame of reference.",
         )
-    return Region(kind, mask, _method(drawing), binary=binary, label=drawing.label)
+    return Region(kind, mask, _method(drawing), binary=binary, label=drawing.label, source_uid=drawing.source_uid)
 
 
 def _mask(drawing: Drawing, onto: Volume) -> tuple[Volume, bool]:
@@ -104,8 +105,8 @@ def drawing_frame(drawing: Drawing) -> str:
 
 
 def _method(drawing: Drawing) -> str:
-    kind = "SEG" if isinstance(drawing, DrawnMask) else "RTSTRUCT"
-    return f"drawn: {kind} {drawing.source_uid} segment {drawing.number} '{drawing.label}'"
+    kind = "SEG segment" if isinstance(drawing, DrawnMask) else "RTSTRUCT ROI"
+    return f"drawn: {kind} {drawing.number} '{drawing.label}'"
 
 
 def _resample(mask: Volume, onto: Volume) -> Volume:

@@ -23,7 +23,8 @@ class Kind(StrEnum):
 class Region:
     """A soft mask: `mask.values` is the fraction of each voxel (0-1) that the region fills; its surface is the 0.5 level.
 
-    `method` says where the contour came from, for the report: "drawn: SEG 1.2.3 segment 2 'Tumor'" or "classical 1".
+    `method` says where the contour came from, for the report: "drawn: SEG segment 2 'Tumor'" or "classical 1"; `source_uid`
+    is the SOP Instance UID of the drawing, "" for what was found in the images.
     `binary` is True when only whole voxels were known, so that the surface must be smoothed before it is trusted.
     `edge_sd` is the standard deviation (mm) of the surface's position that the method itself states.
     """
@@ -34,6 +35,12 @@ class Region:
     binary: bool = False
     label: str = ""
     edge_sd: float = 0.0
+    source_uid: str = ""
+
+    @property
+    def origin(self) -> str:
+        """`method` with the object that it speaks of."""
+        return f"{self.method} of {self.source_uid}" if self.source_uid else self.method
 
     def crop(self, low: Index, high: Index) -> Region:
         """The part of the region in a box of its grid (see `Volume.crop`)."""
@@ -87,10 +94,14 @@ class Exam:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Regions:
-    """What a segmenter found; `reasons` says, for each kind that it did not find, why (one sentence)."""
+    """What a segmenter found; `reasons` says, for each kind that it did not find, why (one sentence).
+
+    `notes` are sentences about contours that are there but could not be used.
+    """
 
     liver: Region | None = None
     zones: tuple[Region, ...] = ()
     tumors: tuple[Region, ...] = ()
     vessels: Region | None = None
     reasons: Mapping[Kind, str] | None = None
+    notes: tuple[str, ...] = ()

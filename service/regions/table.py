@@ -70,6 +70,7 @@ def segment_all(exam: Exam, names: Sequence[str], labels: drawn.Labels = ()) -> 
         tumors=found.regions.get(Kind.TUMOR, ()),
         vessels=next(iter(found.regions.get(Kind.VESSEL, ())), None),
         reasons=missing,
+        notes=tuple(fault.sentence for fault in found.faults if fault.code != drawn.NOTHING_DRAWN),
     )
 
 

@@ -69,7 +69,7 @@ def _identity(tumor: TumorResult) -> Iterator[Dataset]:
 
 def _contours(tumor: TumorResult) -> Iterator[Dataset]:
     for region_name, region in (("tumor", tumor.tumor), ("ablation zone", tumor.zone)):
-        method = "not found" if region is None else region.method
+        method = "not found" if region is None else region.origin
         yield content.text(words.CONTOURS, f"{tumor.tracking_id}, {region_name}: {method}", Relation.CONTAINS)
 
 

@@ -7,11 +7,11 @@ Shape (JSON; numbers as measured, lengths mm, volumes mL, LPS positions; null wh
  "study_instance_uid", "content_version", "created_at" (ISO 8601),
  "software": {"name", "version", "settings_hash"},
  "verdict", "research_use", "warnings": [text], "predecessors": [SR SOP Instance UID],
- "contours": {"liver": method | null, "vessel": method | null},
+ "contours": {"liver": origin | null, "vessel": origin | null},
  "phases": [{"key", "series_instance_uid", "series_number", "description", "instances", "role", "score", "reasons": [text],
              "used", "reference", "note"}],
  "tumors": [{"label", "tracking_id", "tracking_uid",
-             "contours": {"tumor": method | null, "ablation_zone": method | null},
+             "contours": {"tumor": origin | null, "ablation_zone": origin | null},
              "findings": [{"name", "title", "code": CODE, "status", "value", "unit": CODE | null,
                            "interval": [low, high] | null, "category": CODE | null, "answer", "interval_shown",
                            "reason": {"code", "sentence"} | null, "note", "place": [x, y, z] | null,
@@ -68,7 +68,7 @@ def to_record(result: Result) -> Record:
         "research_use": RESEARCH_USE,
         "warnings": list(result.warnings),
         "predecessors": list(result.predecessors),
-        "contours": {"liver": _method(result.liver), "vessel": _method(result.vessels)},
+        "contours": {"liver": _origin(result.liver), "vessel": _origin(result.vessels)},
         "phases": [_phase(use, result.reference) for use in result.phases],
         "tumors": [_tumor(tumor) for tumor in result.tumors],
     }
@@ -124,7 +124,7 @@ def _tumor(tumor: TumorResult) -> Record:
         "label": tumor.label,
         "tracking_id": tumor.tracking_id,
         "tracking_uid": tumor.tracking_uid,
-        "contours": {"tumor": _method(tumor.tumor), "ablation_zone": _method(tumor.zone)},
+        "contours": {"tumor": _origin(tumor.tumor), "ablation_zone": _origin(tumor.zone)},
         "findings": [_finding(finding) for finding in tumor.findings],
     }
 
@@ -156,5 +156,5 @@ def _code(code: Code | None) -> Record | None:
     return None if code is None else {"value": code.value, "scheme": code.scheme, "meaning": code.meaning}
 
 
-def _method(region: Region | None) -> str | None:
-    return None if region is None else region.method
+def _origin(region: Region | None) -> str | None:
+    return None if region is None else region.origin

@@ -102,7 +102,7 @@ def _evaluations(draft: Draft, without: Iterable[int]) -> Iterator[Dataset]:
         yield from evaluations(draft, index)
     for name, region in (("Liver", result.liver), ("Vessels", result.vessels)):
         if region is not None:
-            yield content.text(words.CONTOURS, f"{name}: {region.method}", Relation.CONTAINS)
+            yield content.text(words.CONTOURS, f"{name}: {region.origin}", Relation.CONTAINS)
     for use in result.phases:
         yield content.text(words.PHASE, _described(use), Relation.CONTAINS)
 

@@ -17,8 +17,8 @@ SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 LABELMAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 
-_IMAGES = frozenset({MR_IMAGE, ENHANCED_MR, LEGACY_CONVERTED_MR})
-_DRAWINGS = frozenset({SEGMENTATION, LABELMAP_SEGMENTATION, RT_STRUCTURE_SET})
+IMAGES = frozenset({MR_IMAGE, ENHANCED_MR, LEGACY_CONVERTED_MR})
+DRAWINGS = frozenset({SEGMENTATION, LABELMAP_SEGMENTATION, RT_STRUCTURE_SET})
 
 
 def by_study(instances: Iterable[Instance]) -> dict[str, tuple[Instance, ...]]:
@@ -41,7 +41,7 @@ def assemble(instances: Iterable[Instance]) -> Study:
     reasons = [(instance, reason_ignored(instance)) for instance in kept]
     used = [instance for instance, reason in reasons if not reason]
     ignored += [Ignored(instance, reason) for instance, reason in reasons if reason]
-    images = [instance for instance in used if instance.sop_class_uid in _IMAGES]
+    images = [instance for instance in used if instance.sop_class_uid in IMAGES]
     patient = _one_patient(images or used)
     drawings, foreign = _of_patient([instance for instance in used if _drawn(instance)], patient)
     return Study(uid, patient, _series(images), drawings, (*ignored, *foreign))
@@ -56,7 +56,7 @@ _REASONS: tuple[tuple[Callable[[Instance], bool], str], ...] = (
     (lambda it: it.device_uid == DEVICE_UID, "It is a result of this service; results never start an analysis."),
     (lambda it: it.modality != "MR" and not _drawn(it), "Its modality is not MR; only MR images are measured."),
     (
-        lambda it: it.sop_class_uid not in _IMAGES | _DRAWINGS,
+        lambda it: it.sop_class_uid not in IMAGES | DRAWINGS,
         "It is no MR image but another object of the scanner (spectrum, report or screenshot).",
     ),
     (lambda it: not _drawn(it) and not (it.rows and it.columns), "It has no pixels."),
@@ -65,7 +65,7 @@ _REASONS: tuple[tuple[Callable[[Instance], bool], str], ...] = (
 
 
 def _drawn(instance: Instance) -> bool:
-    return instance.sop_class_uid in _DRAWINGS
+    return instance.sop_class_uid in DRAWINGS
 
 
 def _order(instance: Instance) -> tuple[int, str, int, str]:

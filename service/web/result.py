@@ -62,7 +62,7 @@ class TumorRecord(Part):
     label: str = Field(description="Its number in the report.", examples=["1"])
     tracking_id: str = Field(examples=["Tumor 1"])
     tracking_uid: str
-    contours: dict[str, str | None] = Field(description="Method behind each region, null where it was not found.")
+    contours: dict[str, str | None] = Field(description="Where each region came from, null where it was not found.")
     findings: list[FindingRecord]
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from service.dicom.header_scan import read_header
-from service.jobs.analysis import Outcome, analyse_files, content_version_of, software, write_made
+from service.jobs.analysis import Outcome, analyse_files, content_version_of, read_study, software, write_made
 from service.jobs.example import example_patient
 from service.jobs.truth import Verdict, compare
 from service.phantom.patient import PhantomPatient
@@ -71,6 +73,26 @@ def test_a_study_without_contrast_is_an_outcome_with_its_sentence(paths: list[Pa
     only_t2 = [path for path in paths if "t2" in str(path)]
     outcome = analyse_files(only_t2, OPTIONS, WHEN, content_version="abc")
     assert (outcome.record, outcome.code) == (None, "exam.not_postablation_liver")
+
+
+def test_what_cannot_be_read_is_said_and_not_passed_over(paths: list[Path], tmp_path: Path) -> None:
+    """A reader who drew contours, or sent a phase, must learn why the result does not rest on them."""
+    copies = [Path(shutil.copy(path, tmp_path / f"{number}.dcm")) for number, path in enumerate(paths)]
+    drawing = next(path for path in copies if dcmread(path).Modality == "SEG")
+    image = next(path for path in copies if dcmread(path).get("SeriesDescription", "").startswith("T2"))
+    for path, keyword in ((drawing, "PerFrameFunctionalGroupsSequence"), (image, "PixelData")):
+        broken = dcmread(path)
+        del broken[keyword]
+        broken.save_as(path)
+    (tmp_path / "no.dcm").write_bytes(b"nothing")
+
+    read = read_study([*copies, tmp_path / "no.dcm"], OPTIONS, WHEN, content_version="abc")
+
+    assert len(read.left_out) == 2
+    assert all(sentence.startswith("An object of the study cannot be used: ") for sentence in read.left_out)
+    (why,) = read.undecoded.values()
+    assert "cannot be decoded" in why
+    assert set(read.undecoded).isdisjoint(read.planes)
 
 
 def test_files_that_are_no_dicom_are_an_outcome_too(tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ def test_mask_on_its_own_grid_lands_where_it_was() -> None:
     cut = mask_of("Tumor", onto=onto).mask.crop((2, 5, 4), (9, 24, 25))
     regions = segment(exam(replace(mask_of("Tumor"), mask=cut), onto=onto))
     np.testing.assert_allclose(mask_of("Tumor", onto=onto).mask.values, regions.tumors[0].mask.values, atol=1e-4)
-    assert regions.tumors[0].method == "drawn: SEG 1.2.3.4 segment 1 'Tumor'"
+    assert regions.tumors[0].method == "drawn: SEG segment 1 'Tumor'"
+    assert regions.tumors[0].origin == "drawn: SEG segment 1 'Tumor' of 1.2.3.4"
     assert not regions.tumors[0].binary
     assert regions.reasons == {
         Kind.LIVER: "Nobody drew the liver.",

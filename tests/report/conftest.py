@@ -169,7 +169,7 @@ def findings(reference: str) -> tuple[Finding, ...]:
         Finding(
             "minimum_margin", "Minimum ablation margin", MARGIN, "sub-voxel surface distance 1", Status.MEASURED,
             value=2.3456789012345678, unit=codes.MM, interval=(1.9, 2.9), place=(1.25, -2.5, 30.0),
-            contours="drawn: SEG 1.2.3 segment 1 'Tumor'", inputs=(reference,), source="AJR 2014;203:W181-91",
+            contours="drawn: SEG segment 1 'Tumor'", inputs=(reference,), source="AJR 2014;203:W181-91",
         ),
         Finding("margin_category", "Margin category", CATEGORY, "rule 1", Status.MEASURED, category=NARROW),
         Finding(
@@ -207,7 +207,7 @@ def sample(*, make: Callable[[int], list[Dataset]] = classic, tumors: int = 1, c
     found = tuple(
         TumorResult(
             f"Tumor {n + 1}", f"PH-1 tumor {n + 1}", f"2.25.{1000 + n}", findings(uses[1].phase.key),
-            region(Kind.TUMOR, ball((5, 14, 10 + 14 * n), 6.0), "drawn: SEG 1.2.3 segment 1 'Tumor'"), zone,
+            region(Kind.TUMOR, ball((5, 14, 10 + 14 * n), 6.0), "drawn: SEG segment 1 'Tumor'"), zone,
         )
         for n in range(tumors)
     )  # fmt: skip

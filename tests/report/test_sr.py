@@ -125,7 +125,7 @@ def test_the_way_each_number_came_about_is_told(one: Sample) -> None:
     assert below["Source of the definition"] == "AJR 2014;203:W181-91"
     assert parameters == [
         "settings feedc0de",
-        "contours: drawn: SEG 1.2.3 segment 1 'Tumor'",
+        "contours: drawn: SEG segment 1 'Tumor'",
         f"images: portal_venous, series 5 ({one.result.reference.phase.key})",
     ]
 
