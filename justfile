@@ -28,3 +28,17 @@ hooks:
 # The whole journey on this machine with a phantom patient.
 demo:
     uv run cryomargin demo
+
+# The long checks; each prints its figures and writes them into docs/evidence.md. About 10 minutes each.
+
+# Accuracy on hundreds of phantoms with known truth.
+validate *options:
+    uv run python -m tests.validation.phantoms {{ options }}
+
+# Kill the service in the middle of its work, again and again.
+soak *options:
+    uv run python -m tests.validation.soak {{ options }}
+
+# Time from the last image of a clinical exam to the report in the archive.
+bench *options:
+    uv run python -m tests.benchmarks.journey {{ options }}
