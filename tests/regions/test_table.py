@@ -1,75 +1,52 @@
-"""Several ways to contours: each kind from the first that finds it, and nothing that was refused is passed over."""
+"""SEGMENTERS is complete, and of several segmenters each kind of region comes from the first that finds it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import pkgutil
 
-import numpy as np
 import pytest
 
+import service.regions
 from service.errors import Unusable
-from service.regions import drawn, table
-from service.regions.region import Exam, Kind, Region, Regions
+from service.regions.region import DrawnMask, Exam, Kind
+from service.regions.table import segment_all, segmenters
 from service.study.model import Role
-from service.volumes.volume import Volume
-
-GRID = Volume(np.zeros((2, 2, 2), np.float32), np.eye(4))
-EXAM = Exam(Role.PORTAL_VENOUS, {Role.PORTAL_VENOUS: GRID}, {})
+from tests.shapes import ball, fractions, grid
 
 
-def region(kind: Kind, method: str) -> Region:
-    return Region(kind, GRID, method)
+def drawing(label: str, radius: float) -> DrawnMask:
+    """A ball that somebody drew."""
+    return DrawnMask("1.2.3", 1, label, (), fractions(ball(radius), grid(16.0)), fractional=True)
 
 
-def refusing(code: str, sentence: str) -> Callable[[Exam], Regions]:
-    def segment(_exam: Exam) -> Regions:
-        raise Unusable(code, sentence)
-
-    return segment
+def exam(*drawings: DrawnMask) -> Exam:
+    """An exam that nothing automatic can work on."""
+    return Exam(Role.PORTAL_VENOUS, {Role.PORTAL_VENOUS: grid(16.0)}, {}, drawings)
 
 
-def giving(regions: Regions) -> Callable[[Exam], Regions]:
-    return lambda _exam: regions
+def test_every_segmenter_is_in_the_table() -> None:
+    modules = [name for _, name, _ in pkgutil.iter_modules(service.regions.__path__)]
+    found = {name for name in modules if hasattr(importlib.import_module(f"service.regions.{name}"), "segment")}
+    assert found == set(segmenters())
 
 
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Regions]:
-    """Ask these segmenters in this order."""
-
-    def run(*segmenters: Callable[[Exam], Regions]) -> Regions:
-        named = {str(number): segmenter for number, segmenter in enumerate(segmenters)}
-        monkeypatch.setattr(table, "segmenters", lambda _labels: named)
-        return table.segment_all(EXAM, tuple(named))
-
-    return run
+def test_first_segmenter_that_finds_a_kind_is_taken() -> None:
+    regions = segment_all(exam(drawing("Tumor", 5.0), drawing("Ablation zone", 10.0)), ("drawn", "classical"))
+    assert [region.label for region in regions.tumors] == ["Tumor"]
+    assert regions.liver is None
+    assert regions.reasons is not None
+    assert Kind.LIVER in regions.reasons
 
 
-ZONE = Regions(zones=(region(Kind.ABLATION_ZONE, "second"),))
+def test_no_zone_at_all_is_refused_with_the_reason_of_the_last() -> None:
+    with pytest.raises(Unusable) as refusal:
+        segment_all(exam(), ("drawn",))
+    assert refusal.value.code == "regions.nothing_drawn"
 
 
-def test_each_kind_comes_from_the_first_that_finds_it(use: Callable[..., Regions]) -> None:
-    first = Regions(tumors=(region(Kind.TUMOR, "first"),), reasons={Kind.LIVER: "Nobody drew the liver."})
-    second = Regions(zones=ZONE.zones, tumors=(region(Kind.TUMOR, "second"),), liver=region(Kind.LIVER, "second"))
-    found = use(giving(first), giving(second))
-    assert [tumor.method for tumor in found.tumors] == ["first"]
-    assert [zone.method for zone in found.zones] == ["second"]
-    assert found.liver is not None
-    assert not found.reasons
-
-
-def test_a_drawing_that_was_refused_is_told_beside_what_was_found_instead(use: Callable[..., Regions]) -> None:
-    found = use(refusing("regions.drawn_elsewhere", "The contour lies elsewhere."), giving(ZONE))
-    assert found.notes == ("The contour lies elsewhere.",)
-
-
-def test_that_nobody_drew_is_no_note(use: Callable[..., Regions]) -> None:
-    assert use(refusing(drawn.NOTHING_DRAWN, "Nothing."), giving(ZONE)).notes == ()
-
-
-def test_without_a_zone_the_last_fault_is_the_answer(use: Callable[..., Regions]) -> None:
-    with pytest.raises(Unusable, match="No liver"):
-        use(refusing(drawn.NOTHING_DRAWN, "Nothing."), refusing("regions.no_liver", "No liver."))
-
-
-def test_every_name_of_the_configuration_is_in_the_table() -> None:
-    assert set(table.segmenters()) == {"drawn", "classical"}
+def test_tumor_without_zone_is_refused() -> None:
+    with pytest.raises(Unusable) as refusal:
+        segment_all(exam(drawing("Tumor", 5.0)), ("drawn",))
+    assert refusal.value.code == "regions.no_zone"
+    assert "ablation zone" in refusal.value.sentence
