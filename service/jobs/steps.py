@@ -40,6 +40,7 @@ class Steps:
         """
         if not self._state(job, State.ANALYSING, "The images are being analysed."):
             return After.NOTHING
+        self._progress(job)("start", 0)  # not where an attempt that was killed had come to
         with work_folder(self.folder) as folder:
             ended = self.run(self._request(job), folder, self.limits, self._progress(job), self.stop)
             if ended.answer is None:

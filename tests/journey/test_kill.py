@@ -1,0 +1,144 @@
+"""Kill -9 of the whole process tree, twenty times: nothing acknowledged is lost, and each result arrives once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+
+from service.store.files import Files
+from service.store.index import Index
+from tests.journey.conftest import Study
+from tests.journey.line import Sending, SlowLine, storescu
+from tests.journey.orthanc import Orthanc, read
+from tests.journey.running import Running
+from tests.journey.test_orthanc import states
+from tests.journey.waiting import eventually, free_port
+
+pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(1200)]
+
+QUIET_S = 3.0  # longer than a sender needs to come back after a restart, so that each study is one content
+PAUSE_S = 0.05
+ORDER = ("", "receiving", "queued", "analysing", "delivering", "done")  # "": not heard of yet
+REPORT = 92  # percent when the analysis is done and the objects are being composed
+# Where a study is when the service is killed: twenty instants in two studies.
+LIVES = 2
+LIFE = ("receiving",) * 3 + ("completing",) * 2 + ("analysing",) * 2 + ("composing",) + ("delivering",) * 2
+
+
+@dataclass(slots=True)
+class Victim:
+    """A service that is killed, the study that is sent to it again and again, and what it has acknowledged."""
+
+    service: Running
+    study: Study
+    chance: random.Random
+    acknowledged: set[Path] = field(default_factory=set)
+    killed_in: list[str] = field(default_factory=list)
+
+    @property
+    def rest(self) -> list[Path]:
+        """What a sender would send again."""
+        return [path for path in self.study.paths if path not in self.acknowledged]
+
+    def seen(self) -> dict[str, Any]:
+        """Where the study is, as the API says."""
+        return self.service.study(self.study.uid) or {"state": "", "percent": 0, "counts": {"instances": 0}}
+
+    def kill_while_receiving(self) -> None:
+        """After a random number of instances."""
+        target = self.chance.randint(len(self.acknowledged), len(self.study.paths) - 1)
+        with Sending(self.rest, self.service.port) as sending:
+            eventually(self.seen, lambda seen: seen["counts"]["instances"] >= target)
+            self.kill(self.chance.uniform(0, 0.2))
+            self.acknowledged.update(sending.acknowledged())
+
+    def kill_in(self, phase: str) -> None:
+        """At a random instant after the study got that far."""
+        self.acknowledged.update(storescu(self.rest, self.service.port))
+        state, percent, span = {
+            "completing": ("receiving", 0, QUIET_S + 0.5),
+            "analysing": ("analysing", self.chance.choice((0, 20, 40, 60)), 1.0),
+            "composing": ("analysing", REPORT, 0.7),
+            "delivering": ("delivering", 0, 1.0),
+        }[phase]
+        eventually(self.seen, lambda seen: far(seen) >= (ORDER.index(state), percent))
+        self.kill(self.chance.uniform(0, span))
+
+    def kill(self, after_s: float) -> None:
+        """Kill at that instant, and start again on what is left; everything acknowledged must still be there."""
+        time.sleep(after_s)
+        self.killed_in.append(self.seen()["state"])
+        self.service.kill()
+        self.service.start()
+        assert self.seen()["counts"]["instances"] >= len(self.acknowledged)
+
+
+def far(seen: dict[str, Any]) -> tuple[int, int]:
+    """How far a study is: its state, then percent of the analysis."""
+    return ORDER.index(seen["state"]), seen["percent"] if seen["state"] == "analysing" else 0
+
+
+@pytest.fixture
+def service(tmp_path: Path, orthanc: Orthanc) -> Iterator[Running]:
+    """A service with a slow line to the archive, so that a delivery has an inside."""
+    with SlowLine(orthanc.port, PAUSE_S) as line:
+        made = Running(tmp_path / "service", port=free_port(), archive=line.port, quiet_s=QUIET_S)
+        made.start()
+        yield made
+        made.stop()
+
+
+def test_whenever_it_is_killed_the_result_arrives_once(
+    service: Running, orthanc: Orthanc, new_study: Callable[[str], Study]
+) -> None:
+    victims = [live(service, new_study(f"KILLED-{number}"), random.Random(number)) for number in range(LIVES)]  # noqa: S311
+
+    killed_in = [state for victim in victims for state in victim.killed_in]
+    assert len(killed_in) == LIVES * len(LIFE) == 20
+    assert {"receiving", "analysing", "delivering"} <= set(killed_in), killed_in
+    for victim in victims:
+        assert_once(orthanc, victim)
+    assert service.terminate() == 0
+    for victim in victims:
+        assert_kept(service, victim.study)
+
+
+def live(service: Running, study: Study, chance: random.Random) -> Victim:
+    """One study from its first image to its end, through all the kills."""
+    victim = Victim(service, study, chance)
+    for phase in LIFE:
+        if phase == "receiving":
+            victim.kill_while_receiving()
+        else:
+            victim.kill_in(phase)
+    assert victim.rest == []
+    return victim
+
+
+def assert_once(orthanc: Orthanc, victim: Victim) -> None:
+    """One SR and one SEG in the archive, verified there, and they are the ones that the service knows of."""
+    detail = victim.service.settled(victim.study.uid)
+    assert (detail["state"], len(detail["versions"]), detail["errors"]) == ("done", 1, [])
+    assert states(detail) == {"verified"}
+    (name,) = orthanc.studies(victim.study.uid)
+    assert orthanc.counts(name) == {"SEG": 1, "SR": 1}
+    arrived = [read(file).SOPInstanceUID for modality in ("SEG", "SR") for file in orthanc.results(name, modality)]
+    assert arrived == [output["sop_instance_uid"] for output in detail["outputs"]]
+
+
+def assert_kept(service: Running, study: Study) -> None:
+    """Every instance is in the index and on disk as it was sent, and no other file is."""
+    files = Files(service.storage)
+    with Index.open(f"sqlite:///{service.storage / 'index.sqlite'}") as index:
+        stored = {one.sop_instance_uid: dcmread(files.path(one.key)) for one in index.instances(study.uid)}
+    sent = {str(image.SOPInstanceUID): image for image in map(dcmread, study.paths)}
+    assert stored.keys() == sent.keys()
+    assert all(stored[uid] == image for uid, image in sent.items())
+    assert sum(1 for _ in files.received_keys()) == LIVES * len(sent)
