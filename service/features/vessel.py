@@ -26,7 +26,8 @@ SOURCE = "Shyn et al., AJR 2014;203:W181-91"
 NAME, TITLE = "bridging_vessel", "Blood vessel bridging the margin"
 GAP_NAME, GAP_TITLE = "vessel_gap", "Distance of the vessel in the margin to the tumor"
 
-FAINT = 0.25  # below it a path is noise or partial volume
+FAINT = 0.13  # below it a path is noise; a lumen of 2 mm, thinned by its voxels, comes down to .17
+LOOSE = 1.0  # mm, standard deviation of a contour by which no lumen's end can be placed any more
 NEARLY = 4.0  # mm: a lumen that ends nearer than this (a slice and a bit) may reach the tumor
 HIDDEN = 0.02  # of the surface that noise may hide by chance
 
@@ -71,6 +72,10 @@ def _answer(case: Case, path: VesselPath) -> tuple[Finding, ...]:
 
 def _category(case: Case, path: VesselPath) -> tuple[Code, Reason | None]:
     """The answer; every doubt is "undetermined" with its reason."""
+    loose = max(region.edge_sd for region in (case.tumor, case.zone) if region is not None)
+    if loose > LOOSE:
+        sentence = f"The contours are uncertain by {loose:.1f} mm, too much to tell whether a vessel reaches the tumor."
+        return UNDETERMINED, Reason("vessel.contour", sentence)
     crosses = path.in_thick >= path.clear
     if crosses and Role.T1_PRE in case.phases:
         return BRIDGES, None
@@ -100,8 +105,8 @@ def _doubt(case: Case, path: VesselPath, *, crosses: bool) -> Reason | None:
 
 
 def _entire(case: Case) -> bool:
-    """Whether all of the margin can be seen but for what noise hides by chance."""
-    if case.surface is None or case.visibility is None:
+    """Whether all of the margin lies in the volume and can be seen, but for what noise hides by chance."""
+    if case.surface is None or case.visibility is None or not case.surface.closed:
         return False
     return bool(case.surface.areas[~case.visibility.assessable].sum() <= HIDDEN * case.surface.areas.sum())
 

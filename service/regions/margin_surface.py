@@ -172,6 +172,7 @@ INWARD, OUTWARD = 2.0, 3.0  # mm from the edge to where a tissue is judged
 VOID = 0.1  # of the liver's signal: less is no tissue
 TOUCHING = 0.5  # mm
 SMOOTHING = 0.7  # voxels; a patch, not a voxel, is judged
+COVERED = 0.99  # of a patch that must be known
 BLURRED = 5  # voxels beyond the farthest place judged that smoothing and interpolation look at
 
 
@@ -222,7 +223,10 @@ class _Tissue:
         around = ndimage.binary_dilation(zone.mask.values > 0.05, iterations=4) & (zone.mask.values < 0.05) & known
         if margin.sum() < 8 or around.sum() < 8:
             return None
-        smooth = volume.with_values(ndimage.gaussian_filter(np.nan_to_num(volume.values), SMOOTHING))
+        # What the phase does not cover stays unknown: as a zero it would be the best contrast of all.
+        covered = ndimage.gaussian_filter(known.astype(np.float32), SMOOTHING) > COVERED
+        values = ndimage.gaussian_filter(np.nan_to_num(volume.values), SMOOTHING)
+        smooth = volume.with_values(np.where(covered, values, np.float32(np.nan)))
         noise = max(PATCH_NOISE * noise_sd(volume, margin), 1e-6)
         return cls(smooth, float(np.median(volume.values[margin])), float(np.median(volume.values[around])), noise)
 

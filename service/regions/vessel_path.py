@@ -17,9 +17,9 @@ from service.errors import Unusable
 from service.regions.margin_surface import MarginSurface, noise_sd
 from service.regions.region import Region
 from service.volumes.refine import interpolate, refine, refine_binary
-from service.volumes.volume import Array, Volume
+from service.volumes.volume import Array, Index, Volume, box_of
 
-Box = tuple[tuple[int, int, int], tuple[int, int, int]]
+Box = tuple[Index, Index]
 
 LUMEN = 0.5  # of the way from ablated tissue to a full vessel; liver itself lies at .33, a hyperaemic rim at .45
 SIGMAS = 5.0  # of noise above ablated tissue: a path may pick the best of hundreds of cells
@@ -29,6 +29,7 @@ SHORTEST = 2.0  # mm of margin: a path through less is the blur of its two edges
 THINNEST = 2.0  # voxels of margin, below which the absence of a vessel cannot be stated
 BESIDE = 2.0  # mm outside the zone in which a vessel abuts it
 BRIGHTEST = 99.7  # percentile of liver taken for the signal of a full lumen
+KNOWN = 0.99  # of a cell: one that the image covers only in part is not known
 MUCH_BRIGHTER = 1.6  # times the liver's own enhancement, for that percentile to be vessel at all
 
 
@@ -50,7 +51,7 @@ class VesselPath:
     `bottleneck`: its weakest uptake; `in_thick`: that of the strongest path where the margin is thicker than a voxel; `clear`:
     the uptake from which a lumen is beyond doubt. `gap` (mm): what the clear lumen leaves to the tumor, infinite without one;
     `enters`: it is more than the zone's edge. `abuts`: a vessel runs beside the zone. `whole`: all of the margin is at least
-    two voxels thick.
+    two voxels thick and covered by the image.
     """
 
     bottleneck: float
@@ -126,22 +127,23 @@ def _reaching(scene: _Scene, where: NDArray[np.bool_], threshold: float) -> NDAr
 def _scene(around: Surroundings, image: Volume) -> _Scene:
     ablated, full, noise = _levels(around, image)
     box = _box(around.zone.mask)
-    relative = ((image.values - ablated) / (full - ablated)).astype(np.float32)
-    uptake = interpolate(image.with_values(relative).crop(*box))
+    part = image.crop(*box)
+    uptake = interpolate(part.with_values(np.nan_to_num((part.values - ablated) / (full - ablated)).astype(np.float32)))
+    known = interpolate(part.with_values(np.isfinite(part.values).astype(np.float32))).values > KNOWN
     zone, tumor = (_fine(region, box) for region in (around.zone, around.tumor))
     depth, beyond = (ndimage.distance_transform_edt(side, sampling=uptake.spacing) for side in (zone > 0.5, zone <= 0.5))
-    known = np.isfinite(uptake.values)
-    margin = (depth >= EDGE[0]) & (tumor < 0.5) & known
+    shell = (depth >= EDGE[0]) & (tumor < 0.5)
+    margin = shell & known
     thick, whole = _thickness(around, uptake, margin)
     return _Scene(
-        uptake=np.nan_to_num(uptake.values),
+        uptake=uptake.values,
         clear=max(LUMEN, SIGMAS * noise),
         margin=margin,
         outer=margin & (depth <= EDGE[1]),
         beside=(beyond > 0) & (beyond <= BESIDE) & known,
         to_tumor=ndimage.distance_transform_edt(tumor < 0.5, sampling=uptake.spacing).astype(np.float32),
         thick=thick,
-        whole=whole,
+        whole=whole and not (shell & ~known).any(),
     )
 
 
@@ -177,10 +179,8 @@ def _full_lumen(around: Surroundings, image: Volume, liver: NDArray[np.bool_]) -
 
 def _box(zone: Volume) -> Box:
     """The voxels (low, high) that hold the zone and what lies beside it."""
-    spans = [np.flatnonzero((zone.values > 0).any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    pads = [int(np.ceil((BESIDE + 1.0) / size)) + 1 for size in zone.spacing]
-    k, j, i = ((int(span[0]) - pad, int(span[-1]) + 1 + pad) for span, pad in zip(spans, pads, strict=True))
-    return (k[0], j[0], i[0]), (k[1], j[1], i[1])
+    k, j, i = (int(np.ceil((BESIDE + 1.0) / size)) + 1 for size in zone.spacing)
+    return box_of(zone.values > 0, (k, j, i))
 
 
 def _fine(region: Region, box: Box) -> Array:

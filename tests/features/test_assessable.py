@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from service.codes import NO, YES
 from service.features import assessable
 from service.features.case import Case
 from service.features.finding import Status
+from service.regions.margin_surface import visibility
 from tests.features.conftest import hidden
 
 
@@ -18,6 +20,18 @@ def test_good_exam_is_assessable_as_a_whole(wide: Case) -> None:
     assert found.category == YES
     assert found.value is not None
     assert found.value >= assessable.ENTIRE
+
+
+def test_what_a_phase_does_not_cover_is_no_contrast(wide: Case) -> None:
+    """Two phases in which nothing can be told apart, one of them with fewer slices: still nothing can be."""
+    if wide.surface is None or wide.tumor is None or wide.zone is None:
+        pytest.fail("the case is not complete")
+    grid = wide.tumor.mask
+    even = grid.with_values(np.random.default_rng(1).normal(100.0, 5.0, grid.shape).astype(np.float32))
+    cut = even.values.copy()
+    cut[: round(float(grid.to_index(wide.surface.points)[:, 0].mean()))] = np.nan
+    seen = visibility(wide.surface, wide.tumor, wide.zone, {"whole": even, "part": even.with_values(cut)})
+    assert seen.assessable.mean() < 0.01
 
 
 def test_hidden_part_is_counted(wide: Case) -> None:

@@ -20,6 +20,15 @@ from tests.features.conftest import case_of, named
 BRIDGING = (VesselKind.BRIDGE_STRAIGHT, VesselKind.BRIDGE_OBLIQUE, VesselKind.BRIDGE_CURVED)
 
 
+@pytest.fixture
+def thick(wide: Case) -> Case:
+    """A case whose margin counts as 8 mm everywhere, so that only what is tested can stand against an absence."""
+    if wide.surface is None:
+        pytest.fail("the case has no surface")
+    across = wide.surface.points + 8.0 * np.array([0.0, 0.0, 1.0])
+    return replace(wide, surface=replace(wide.surface, nearest=across, margin=np.full_like(wide.surface.margin, 8.0)))
+
+
 def answer(case: Case) -> Finding:
     """The finding about the vessel."""
     return named(vessel.measure(case))["bridging_vessel"]
@@ -39,12 +48,29 @@ def test_vessel_that_does_not_reach_the_tumor_is_never_called_bridging(kind: Ves
         assert found.reason is not None
 
 
-def test_absence_is_stated_when_the_margin_is_thick_and_seen(wide: Case) -> None:
-    if wide.surface is None:
+def test_absence_is_stated_when_the_margin_is_thick_and_seen(thick: Case) -> None:
+    assert answer(thick).category in {vessel.NONE_SEEN, vessel.ABUTS}
+
+
+def test_absence_is_not_stated_where_a_phase_does_not_cover_the_margin(thick: Case) -> None:
+    """A breath moved the phase before contrast: some slices of the margin lie outside of it."""
+    if thick.zone is None:
+        pytest.fail("the case has no zone")
+    before = thick.phases[Role.T1_PRE]
+    first = int(np.flatnonzero((thick.zone.mask.values > 0.5).any(axis=(1, 2)))[0])
+    values = before.values.copy()
+    values[: first + 3] = np.nan
+    found = answer(replace(thick, phases={**thick.phases, Role.T1_PRE: before.with_values(values)}))
+    assert found.category == UNDETERMINED
+    assert found.reason is not None
+    assert found.reason.code == "vessel.part_not_assessable"
+
+
+def test_absence_is_not_stated_where_the_volume_ends_in_the_zone(thick: Case) -> None:
+    if thick.surface is None:
         pytest.fail("the case has no surface")
-    across = wide.surface.points + 8.0 * np.array([0.0, 0.0, 1.0])  # 8 mm of margin everywhere, four slices
-    case = replace(wide, surface=replace(wide.surface, nearest=across, margin=np.full_like(wide.surface.margin, 8.0)))
-    assert answer(case).category in {vessel.NONE_SEEN, vessel.ABUTS}
+    found = answer(replace(thick, surface=replace(thick.surface, closed=False)))
+    assert found.category == UNDETERMINED
 
 
 def test_absence_is_not_stated_where_the_margin_is_thin(narrow: Case) -> None:
