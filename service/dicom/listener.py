@@ -132,6 +132,7 @@ class Listener:
             duplicates=len(found.duplicates),
             lost=len(found.lost),
             unreadable=len(found.unreadable),
+            orphans=len(found.orphans),
         )
 
     def _on_store(self, event: Any) -> int | Dataset:

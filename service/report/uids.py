@@ -28,7 +28,7 @@ def derive(*parts: str) -> str:
 def of_object(result: Result, role: str) -> str:
     """The SOP Instance UID of the output object `role` of a result.
 
-    `created_at` takes no part: the same study analysed again is the same object.
+    `created_at` takes no part: the same study analysed again is the same object. The predecessors do: they stand in it.
     """
     software = result.software
     return derive(
@@ -38,6 +38,7 @@ def of_object(result: Result, role: str) -> str:
         software.name,
         software.version,
         software.settings_hash,
+        *result.predecessors,
         role,
     )
 

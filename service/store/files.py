@@ -111,8 +111,11 @@ class Files:
 
     def received_keys(self) -> Iterator[str]:
         """The keys of all received instances on disk."""
-        for path in (self.root / RECEIVED).glob(f"*/*{_SUFFIX}"):
-            yield path.relative_to(self.root).as_posix()
+        return self._keys(RECEIVED)
+
+    def made_keys(self) -> Iterator[str]:
+        """The keys of all objects of our own on disk."""
+        return self._keys(MADE)
 
     def describe(self, key: str) -> Kept:
         """Read the content of `key` again to tell its hash and size."""
@@ -128,6 +131,10 @@ class Files:
         """Remove part files whose writer is dead; gives their names."""
         parts = sorted((self.root / _INCOMING).glob("*.part"))
         return tuple(part.name for part in parts if _remove_if_abandoned(part))
+
+    def _keys(self, kind: str) -> Iterator[str]:
+        for path in (self.root / kind).glob(f"*/*{_SUFFIX}"):
+            yield path.relative_to(self.root).as_posix()
 
     def _incoming(self, kind: str) -> Incoming:
         name = uuid.uuid4().hex

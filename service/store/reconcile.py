@@ -1,13 +1,14 @@
 """Make files and rows agree again after a crash.
 
 A file without a row was durable but perhaps not yet acknowledged: it gets its row. A row without a file is content that
-somebody removed: it is marked, so that the same instance is taken as new when it comes again.
+somebody removed: it is marked, so that the same instance is taken as new when it comes again. An object of our own without a
+row was replaced by a repeated analysis: it is removed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -20,8 +21,9 @@ from service.store.database import Database
 from service.store.files import Files
 from service.store.header import HeaderLike
 from service.store.records import Added, Reconciled, received
-from service.store.schema import instance
+from service.store.schema import instance, made
 
+_YOUNG = timedelta(days=1)
 _LOST = "The file of an instance is gone; send the study again."
 
 log = structlog.get_logger(__name__)
@@ -42,7 +44,8 @@ def reconcile(database: Database, files: Files, read_header: ReadHeader) -> Reco
     on_disk = set(files.received_keys())
     found = _add_all(database, files, read_header, _oldest_first(files, on_disk - rows))
     lost = _mark_lost(database, files, rows - on_disk)
-    return Reconciled(tuple(found[_ADDED]), tuple(found[_DUPLICATE]), lost, tuple(found[_UNREADABLE]))
+    orphans = _remove_orphans(database, files)
+    return Reconciled(tuple(found[_ADDED]), tuple(found[_DUPLICATE]), lost, tuple(found[_UNREADABLE]), orphans)
 
 
 _ADDED, _DUPLICATE, _UNREADABLE = "added", "duplicate", "unreadable"
@@ -86,6 +89,18 @@ def _mark(connection: Connection, key: str) -> None:
     row = connection.execute(select(instance).where(instance.c.content_key == key)).one()
     connection.execute(update(instance).where(instance.c.content_key == key).values(lost=True))
     note(connection, row.study_instance_uid, "lost", _LOST, datetime.now(UTC))
+
+
+def _remove_orphans(database: Database, files: Files) -> tuple[str, ...]:
+    """Remove objects that no row names; a young one may be about to get its row from another process."""
+    with database.read() as connection:
+        named = set(connection.scalars(select(made.c.content_key)))
+    before = (datetime.now(UTC) - _YOUNG).timestamp()
+    unnamed = sorted(set(files.made_keys()) - named)
+    orphans = tuple(key for key in unnamed if files.path(key).stat().st_mtime < before)
+    for key in orphans:
+        files.remove(key)
+    return orphans
 
 
 def _oldest_first(files: Files, keys: Iterable[str]) -> list[str]:

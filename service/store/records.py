@@ -261,9 +261,11 @@ class Reconciled:
 
     `added`: files without a row, now with one. `duplicates`: such files that were removed because the same content is
     already there. `lost`: rows whose file is gone. `unreadable`: files without a row whose header cannot be read.
+    `orphans`: objects of our own that no row names any more, removed.
     """
 
     added: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, exists, func, insert, or_, select, update
 
 from service.errors import TryAgain, Unusable
 from service.store.arrivals import is_used, note
@@ -26,9 +26,13 @@ def close_version(connection: Connection, study_uid: str, at: datetime) -> Versi
     if known.state != State.RECEIVING and known.content_version == content:
         return version_of(connection, study_uid, content)
     existing = connection.execute(_select(study_uid, content)).first()
+    up_to = max((row.id for row in rows), default=0)
     if existing is None:
-        _new_version(connection, study_uid, content, up_to=max((row.id for row in rows), default=0), at=at)
-    elif existing.state not in ENDED:
+        _new_version(connection, study_uid, content, up_to=up_to, at=at)
+    else:
+        # The same content may stand in other rows: a lost instance came again.
+        _change(connection, study_uid, content, up_to=up_to)
+    if existing is not None and existing.state not in ENDED:
         # Its job gave up when the study opened again: it needs another one.
         _change(connection, study_uid, content, state=State.QUEUED, sentence="", attempt=existing.attempt + 1)
     _show(connection, study_uid, content)
@@ -82,14 +86,19 @@ def instances(connection: Connection, study_uid: str, content: str | None = None
 
 
 def predecessors(connection: Connection, study_uid: str, content: str) -> list[str]:
-    """SOP Instance UIDs of the reports of the latest version before this one that has any."""
+    """SOP Instance UIDs of the reports of the latest version before this one that has any.
+
+    A report that never went out is no predecessor: no archive could follow the reference.
+    """
     this = version_of(connection, study_uid, content)
+    arrived = delivery.c.state.in_((DeliveryState.SENT, DeliveryState.VERIFIED))
+    went_out = exists().where(delivery.c.sop_instance_uid == made.c.sop_instance_uid, arrived)
     same = (made.c.study_instance_uid == version.c.study_instance_uid) & (made.c.content_version == version.c.content_version)
     rows = connection.execute(
         select(made.c.sop_instance_uid, version.c.ordinal)
         .join(version, same)
         .where(made.c.study_instance_uid == study_uid, version.c.ordinal < this.ordinal)
-        .where(made.c.current, made.c.sop_class_uid.in_(_REPORTS))
+        .where(made.c.current, made.c.sop_class_uid.in_(_REPORTS), or_(version.c.state == State.DONE, went_out))
         .order_by(version.c.ordinal.desc(), made.c.position)
     ).all()
     return [row.sop_instance_uid for row in rows if row.ordinal == rows[0].ordinal]

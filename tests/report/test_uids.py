@@ -32,11 +32,14 @@ def changed(result: Result) -> dict[str, Result]:
         "version of the software": replace(result, software=replace(result.software, version="0.1.1")),
         "settings": replace(result, software=replace(result.software, settings_hash="0")),
         "content of an instance": replace(result, content_version="ba9876543210"),
+        "another predecessor": replace(result, predecessors=("1.2.3",)),
         "an instance less": replace(result, phases=(result.phases[0], fewer, result.phases[2])),
     }
 
 
-@pytest.mark.parametrize("what", ["version of the software", "settings", "content of an instance", "an instance less"])
+@pytest.mark.parametrize(
+    "what", ["version of the software", "settings", "content of an instance", "another predecessor", "an instance less"]
+)
 def test_any_change_of_what_went_in_makes_a_new_uid(one: Sample, what: str) -> None:
     assert of_object(one.result, "sr") != of_object(changed(one.result)[what], "sr")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from service.errors import Unusable
 from service.store.files import Files
 from service.store.index import Index
-from service.store.records import Added, Kept, Reconciled, State, received
-from tests.store.builders import MR, STUDY, at
+from service.store.records import Added, Kept, MadeObject, Reconciled, State, received
+from tests.store.builders import MR, SR, STUDY, at
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,20 @@ def test_a_version_whose_job_gave_up_meanwhile_gets_another(index: Index, files:
 
     after = index.close_version(STUDY, at(120))
     assert (after.state, after.attempt) == (State.QUEUED, 2)
+    assert index.instances(STUDY, after.content_version) == index.instances(STUDY) != []
+
+
+def test_an_object_that_no_row_names_is_removed_once_it_is_old(index: Index, files: Files) -> None:
+    """A repeated analysis writes its objects anew; a young one may be about to get its row."""
+    add(index, files, "1.1 a")
+    version = index.close_version(STUDY, at(60))
+    named, left, young = (files.write_object(b"object") for _ in range(3))
+    index.save_result(STUDY, version.content_version, {}, [MadeObject("sr", SR, "1.9.1", named.key, 6)], at(60))
+    for kept in (named, left):
+        os.utime(files.path(kept.key), (100, 100))
+
+    assert index.reconcile(files, read_header) == Reconciled(orphans=(left.key,))
+    assert [files.exists(kept.key) for kept in (named, left, young)] == [True, False, True]
 
 
 def test_own_objects_are_not_instances(index: Index, files: Files) -> None:

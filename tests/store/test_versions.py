@@ -151,8 +151,10 @@ def test_what_was_never_complete_cannot_be_replayed(index: Index) -> None:
 def test_a_result_names_the_report_it_supersedes(index: Index) -> None:
     first = complete(index, 1)
     index.save_result(STUDY, first.content_version, {}, [made("seg", "1.9.0"), made("sr", "1.9.1")], at(70))
+    index.set_state(STUDY, first.content_version, State.DONE, "No destination is configured.")
     second = complete(index, 2, seconds=120)
     index.save_result(STUDY, second.content_version, {}, [made("sr", "1.9.2")], at(130))
+    index.set_state(STUDY, second.content_version, State.DONE, "No destination is configured.")
     third = complete(index, 3, seconds=180)
     fourth = complete(index, 4, seconds=240)
 
@@ -160,3 +162,23 @@ def test_a_result_names_the_report_it_supersedes(index: Index) -> None:
     assert index.predecessors(STUDY, second.content_version) == ["1.9.1"]
     assert index.predecessors(STUDY, third.content_version) == ["1.9.2"]
     assert index.predecessors(STUDY, fourth.content_version) == ["1.9.2"]
+
+
+@pytest.mark.parametrize(
+    ("state", "named"),
+    [
+        (DeliveryState.SENT, ["1.9.1"]),
+        (DeliveryState.VERIFIED, ["1.9.1"]),
+        (DeliveryState.PENDING, []),
+        (DeliveryState.FAILED, []),
+    ],
+)
+def test_only_a_report_that_went_out_can_be_superseded(index: Index, state: DeliveryState, named: list[str]) -> None:
+    """A reference to a report that no archive holds leads nowhere."""
+    first = complete(index, 1)
+    index.save_result(STUDY, first.content_version, {}, [made("sr", "1.9.1")], at(70))
+    index.plan_deliveries(STUDY, first.content_version, ["archive"])
+    index.mark_delivery("1.9.1", "archive", state, None, "", at(71))
+    second = complete(index, 2, seconds=120)
+
+    assert index.predecessors(STUDY, second.content_version) == named
