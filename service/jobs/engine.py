@@ -20,6 +20,7 @@ from typing import TypeVar
 import structlog
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 
+from service.errors import TryAgain
 from service.jobs.delivery import Pauses
 from service.jobs.job import After, Interrupted, Job, Work
 
@@ -118,14 +119,32 @@ class Engine:
 
     def _analysed(self, job: Job) -> bool:
         for left in reversed(range(self._options.attempts)):
-            after = self._step("analyse", partial(self._work.analyse, job, left))
+            after = self._step("analyse", partial(self._analyse, job, left))
             if after != After.AGAIN:
                 return after == After.DELIVER  # equal, not identical: a recorded answer comes back from the database
             DBOS.sleep(RETRY_PAUSE_S)
         return False
 
+    def _analyse(self, job: Job, left: int) -> After:
+        """An index that does not answer costs one attempt, not the job."""
+        try:
+            return self._work.analyse(job, left)
+        except TryAgain as fault:
+            if not left:
+                raise
+            log.warning("attempt_failed", job=job.id, reason=fault.sentence)
+            return After.AGAIN
+
+    def _round(self, job: Job) -> bool:
+        """An index that does not answer costs one round: a result waits for as long as it takes."""
+        try:
+            return self._work.deliver(job)
+        except TryAgain as fault:
+            log.warning("round_failed", job=job.id, reason=fault.sentence)
+            return False
+
     def _deliver_job(self, job: Job, number: int) -> None:
-        if not self._step("deliver", lambda: self._work.deliver(job)):
+        if not self._step("deliver", partial(self._round, job)):
             self._enqueue_round(job, number + 1, self._options.pauses.before(number))
 
     def _enqueue_round(self, job: Job, number: int, pause_s: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -16,6 +16,7 @@ from service.study.complete import Complete, CompletionRule, is_complete
 
 Clock = Callable[[], datetime]
 LOOK_S = 0.5
+ASK_AGAIN = timedelta(seconds=60)  # how often the engine is asked whether a submitted job still lives
 
 log = structlog.get_logger("worker")
 
@@ -39,7 +40,7 @@ class Worker:
         self._submit = submit
         self._rule = rule
         self._clock = clock
-        self._submitted: set[str] = set()
+        self._submitted: dict[str, datetime] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
 
@@ -80,20 +81,25 @@ class Worker:
                 log.info("study_complete", study=activity.study_instance_uid, job=version.job_id)
 
     def _submit_waiting(self) -> None:
-        waiting = self._index.waiting_jobs()
+        now, waiting = self._clock(), self._index.waiting_jobs()
+        self._submitted = {one.job_id: self._submitted[one.job_id] for one in waiting if one.job_id in self._submitted}
         for version in waiting:
-            if version.job_id not in self._submitted:
+            known = self._submitted.get(version.job_id)
+            if known is None or now - known >= ASK_AGAIN:
                 self._submit_one(version)
-        self._submitted &= {version.job_id for version in waiting}
+                self._submitted[version.job_id] = now
 
     def _submit_one(self, version: Version) -> None:
-        """Submit; a job that has ended although its version still waits lost its last words, and gets a new attempt."""
+        """Submit, or ask again; a job that has ended although its version still waits lost its last words."""
         job = Job(version.study_instance_uid, version.content_version, version.attempt)
-        ended = self._submit(job)
-        if ended and version.state is not State.DELIVERING:
+        if self._submit(job) and self._is_lost(version):
             sentence = "The job ended without an answer; replay the study."
             self._index.set_state(job.study_instance_uid, job.content_version, State.FAILED, sentence)
             log.error("job_lost", job=job.id)
-            return
-        self._submitted.add(job.id)
-        log.info("job_submitted", job=job.id)
+        elif version.job_id not in self._submitted:
+            log.info("job_submitted", job=job.id)
+
+    def _is_lost(self, version: Version) -> bool:
+        """Whether the version still waits for its analysis, now that the job is known to have ended."""
+        now = self._index.version(version.study_instance_uid, version.content_version)
+        return now.attempt == version.attempt and now.state in {State.QUEUED, State.ANALYSING}

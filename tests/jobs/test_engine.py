@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.errors import TryAgain
 from service.jobs.delivery import Pauses
 from service.jobs.engine import Engine, EngineOptions
 from service.jobs.job import After, Interrupted, Job
@@ -120,6 +121,31 @@ def test_sending_is_repeated_with_pauses_until_nothing_is_left(start: Callable[.
     start(work).submit(JOB)
     assert work.delivered.wait(20)
     assert [call.split()[0] for call in work.calls] == ["analyse", "plan", "deliver", "deliver", "deliver"]
+
+
+class Interrupting(Notes):
+    """The index does not answer in the first round of sending."""
+
+    def deliver(self, job: Job) -> bool:
+        """Fail once."""
+        if super().deliver(job):
+            return True
+        raise TryAgain("store.unavailable", "The index cannot be reached.")
+
+
+def test_an_index_that_is_away_costs_a_round_and_not_the_result(start: Callable[..., Engine]) -> None:
+    work = Interrupting(rounds=2)
+    start(work).submit(JOB)
+    assert work.delivered.wait(20)
+    assert work.gave_up == ""
+
+
+def test_an_index_that_is_away_costs_an_attempt_and_only_the_last_one_the_job(start: Callable[..., Engine]) -> None:
+    away = TryAgain("store.unavailable", "The index cannot be reached.")
+    work = Notes(analyses=[away, away, away])
+    start(work).submit(JOB)
+    wait_for(lambda: bool(work.gave_up))
+    assert len(work.calls) == 3
 
 
 def test_what_nobody_foresaw_ends_the_job_visibly(start: Callable[..., Engine]) -> None:

@@ -101,6 +101,35 @@ def test_a_job_that_ended_without_a_word_is_shown_as_failed(store: Store) -> Non
     assert state(store) is State.FAILED
 
 
+def test_a_job_that_is_lost_later_is_found_too(store: Store) -> None:
+    """The disk was full when it wanted to say why it ended; nobody restarts the service."""
+    store.receive("1.1")
+    job = store.close()
+    queue = Queue()
+    worker = worker_of(store, queue)
+    worker.look()
+    queue.ended = {job.id}
+    store.later(59)
+    worker.look()
+    assert (state(store), len(queue.jobs)) == (State.QUEUED, 1)
+    store.later(1)
+    worker.look()
+    assert state(store) is State.FAILED
+
+
+def test_a_job_that_ends_while_it_is_asked_for_is_not_lost(store: Store) -> None:
+    """What the list of waiting jobs said a moment ago is no longer true."""
+    store.receive("1.1")
+    job = store.close()
+
+    def just_ended(_job: Job) -> bool:
+        store.index.set_state(STUDY, job.content_version, State.DELIVERING, "The results are being sent.")
+        return True
+
+    worker_of(store, just_ended).look()
+    assert state(store) is State.DELIVERING
+
+
 def test_a_fault_does_not_end_the_loop(store: Store) -> None:
     calls: list[str] = []
 
