@@ -114,7 +114,7 @@ def software(options: AnalysisOptions) -> Software:
 
 
 def content_version_of(paths: Iterable[Path]) -> str:
-    """The name that the service would give to this content."""
+    """The name that the service gives to this content when its files hold the same bytes."""
     from service.store.versions import content_version
 
     rows: Any = [_Content(_sop_instance_uid(path), hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
