@@ -50,11 +50,12 @@ def replace(name: str, body: str, path: Path = EVIDENCE) -> None:
 def _commit() -> str:
     """The short commit, with "and changes" when the source differs from it."""
     changed = _git("status", "--porcelain", "--untracked-files=no", "service")
-    return _git("rev-parse", "--short", "HEAD") + (" and changes" if changed else "")
+    return (_git("rev-parse", "--short", "HEAD") or "unknown") + (" and changes" if changed else "")
 
 
 def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    """What git says; nothing where the source is no checkout."""
+    return subprocess.run(["git", *words], cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
 
 
 def _processor() -> str:
