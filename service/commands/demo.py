@@ -120,6 +120,8 @@ def _send(console: Console, paths: Sequence[Path], service: Service) -> str:
     started = time.monotonic()
     sent = sender.send(paths, parse_destination("service", service.listener_address), SENDER)
     taken = sum(one.error is None for one in sent)
+    if not taken:
+        raise TryAgain("demo.send", f"The service took nothing: {sent[0].error}")
     console.print(f"Sent over C-STORE: {taken} of {len(sent)} ({time.monotonic() - started:.1f} s)", highlight=False)
     return service.index.studies(1)[0].study_instance_uid
 
@@ -130,16 +132,21 @@ def _follow(console: Console, service: Service, study_uid: str) -> StudyDetail:
     deadline = time.monotonic() + LONGEST_S
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("receiving", total=100)
-        while True:
-            detail = service.index.study(study_uid)
-            if detail is not None:
-                summary = detail.summary
-                progress.update(task, description=f"{summary.state} {summary.stage}", completed=summary.percent)
-                if summary.state in ENDED or time.monotonic() > deadline:
-                    break
+        detail = _detail(service, study_uid)
+        while detail.summary.state not in ENDED and time.monotonic() < deadline:
+            summary = detail.summary
+            progress.update(task, description=f"{summary.state} {summary.stage}", completed=summary.percent)
             time.sleep(LOOK_S)
+            detail = _detail(service, study_uid)
     for event in detail.events:
         console.print(f"  {event.at:%H:%M:%S} {event.word}: {event.sentence}", highlight=False, markup=False)
+    return detail
+
+
+def _detail(service: Service, study_uid: str) -> StudyDetail:
+    detail = service.index.study(study_uid)
+    if detail is None:
+        raise TryAgain("demo.study", "The service no longer knows the study that it took.")
     return detail
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -39,22 +39,23 @@ class Beside:
 
 def compare(record: Mapping[str, Any], truth: Truth) -> tuple[Beside, ...]:
     """The findings of the first tumor that have a truth, in report order."""
-    tumors = record["tumors"]
-    return tuple(_rows(tumors[0]["findings"], truth)) if tumors else ()
+    rows = (_row(finding, truth) for tumor in record["tumors"][:1] for finding in tumor["findings"])
+    return tuple(row for row in rows if row is not None)
 
 
-def _rows(findings: list[Mapping[str, Any]], truth: Truth) -> Iterator[Beside]:
-    for finding in findings:
-        name = finding["name"]
-        if name == MARGIN:
-            yield _beside(finding, f"{truth.minimum_margin:.1f} mm", _margin(finding, truth))
-        elif name == VESSEL:
-            yield _beside(finding, truth.vessel.category, _vessel(finding, truth))
-        elif name.startswith(ENHANCEMENT):
-            yield _beside(finding, f"{truth.enhancement:.0f} %", _enhancement(finding, truth))
-        elif name in VOLUMES:
-            right = truth.tumor_ml if name == VOLUMES[0] else truth.zone_ml
-            yield _beside(finding, f"{right:.1f} mL", _volume(finding, right))
+def _row(finding: Mapping[str, Any], truth: Truth) -> Beside | None:
+    """The finding beside its truth; None where the phantom has none."""
+    name = finding["name"]
+    if name == MARGIN:
+        return _beside(finding, f"{truth.minimum_margin:.1f} mm", _margin(finding, truth))
+    if name == VESSEL:
+        return _beside(finding, truth.vessel.category, _vessel(finding, truth))
+    if name.startswith(ENHANCEMENT):
+        return _beside(finding, f"{truth.enhancement:.0f} %", _enhancement(finding, truth))
+    if name not in VOLUMES:
+        return None
+    right = truth.tumor_ml if name == VOLUMES[0] else truth.zone_ml
+    return _beside(finding, f"{right:.1f} mL", _volume(finding, right))
 
 
 def _beside(finding: Mapping[str, Any], truth: str, verdict: Verdict) -> Beside:

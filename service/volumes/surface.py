@@ -71,7 +71,7 @@ def nearest_points(points: Matrix, mesh: Mesh) -> Matrix:
             closer = distance < shortest
             best = np.where(closer[:, None], found, best)
             shortest = np.where(closer, distance, shortest)
-    return best
+    return np.asarray(best)
 
 
 def _incident_faces(mesh: Mesh) -> NDArray[np.int64]:
@@ -111,8 +111,8 @@ def _nearest_on_plane(points: Matrix, a: Matrix, b: Matrix, c: Matrix) -> Matrix
 def _nearest_on_segment(points: Matrix, a: Matrix, b: Matrix) -> Matrix:
     ab = b - a
     along = _dot(points - a, ab) / np.maximum(_dot(ab, ab), 1e-12)
-    return a + np.clip(along, 0.0, 1.0)[:, None] * ab
+    return np.asarray(a + np.clip(along, 0.0, 1.0)[:, None] * ab)
 
 
 def _dot(a: Matrix, b: Matrix) -> Matrix:
-    return np.einsum("ij,ij->i", a, b)
+    return np.asarray(np.einsum("ij,ij->i", a, b))

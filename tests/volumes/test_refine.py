@@ -15,7 +15,7 @@ CENTER = (0.7, -0.4, 0.9)
 
 def radii(field: Volume) -> np.ndarray:
     """Distances of the 0.5 surface from the center, mm."""
-    return np.linalg.norm(isosurface(field).vertices - np.array(CENTER), axis=1)
+    return np.asarray(np.linalg.norm(isosurface(field).vertices - np.array(CENTER), axis=1))
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (3.0, 1.2, 1.2), (4.0, 1.4, 1.4)])
