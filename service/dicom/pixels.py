@@ -71,10 +71,23 @@ def decode_frames(dataset: Dataset, numbers: Sequence[int], name: str) -> list[N
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if integer(dataset, "BitsAllocated") == 1 and not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+                return _bits(dataset, numbers)
             return list(iter_pixels(dataset, indices=[number - 1 for number in numbers]))
     except BROKEN as fault:
         cause = f"{type(fault).__name__}: {str(fault)[:160]}"
         raise Unusable("pixels.undecodable", f"{name} cannot be decoded ({cause}).") from fault
+
+
+def _bits(dataset: Dataset, numbers: Sequence[int]) -> list[NDArray[Any]]:
+    """Frames of one bit a pixel; they follow each other without a gap, so that one may begin within a byte.
+
+    pydicom loses such a frame when it is read by itself. Source: DICOM PS3.5 8.1.1 and D.
+    """
+    shape = int(dataset.Rows), int(dataset.Columns)
+    size = shape[0] * shape[1]
+    bits = np.unpackbits(np.frombuffer(dataset.PixelData, dtype=np.uint8), bitorder="little")
+    return [bits[(number - 1) * size : number * size].reshape(shape) for number in numbers]
 
 
 def read_maps(dataset: Dataset, numbers: Iterable[int]) -> tuple[Maps, ...]:

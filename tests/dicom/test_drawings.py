@@ -194,3 +194,10 @@ def test_a_segmentation_without_pixels_is_refused(tmp_path: Path) -> None:
     path = saved(dataset, tmp_path / "seg.dcm")
     with pytest.raises(Unusable, match="cannot be decoded"):
         read_drawing(read_file(path, str(path)), Path)
+
+
+def test_frames_that_begin_within_a_byte_are_read() -> None:
+    """15 x 7 pixels are 105 bits: the second frame begins one bit into its byte."""
+    frames = np.random.default_rng(3).random((3, 15, 7)) < 0.4
+    tumor, _ = read_segments(segmentation(frames, [(0.0, 1), (3.0, 1), (6.0, 1)]))
+    assert filled(tumor) == expected(frames[0], 0.0) | expected(frames[1], 3.0) | expected(frames[2], 6.0)
