@@ -6,6 +6,7 @@ What a segment is of is decided by a table of codes and words, the first that fi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -52,7 +53,8 @@ def segment(exam: Exam, labels: Labels = LABELS) -> Regions:
     found = [(drawing, kind) for drawing in exam.drawings if (kind := kind_of(drawing, labels)) is not None]
     if not found:
         raise Unusable(NOTHING_DRAWN, "The study holds no contour (SEG or RTSTRUCT) of tumor, zone or liver.")
-    regions = [_region(drawing, kind, exam.phases[exam.reference]) for drawing, kind in found]
+    filled = [(drawing, kind) for drawing, kind in found if not _is_empty(drawing)]
+    regions = [_region(drawing, kind, exam.phases[exam.reference]) for drawing, kind in filled]
     of_kind = {kind: tuple(region for region in regions if region.kind is kind) for kind in Kind}
     return Regions(
         liver=next(iter(of_kind[Kind.LIVER]), None),
@@ -60,6 +62,7 @@ def segment(exam: Exam, labels: Labels = LABELS) -> Regions:
         tumors=of_kind[Kind.TUMOR],
         vessels=next(iter(of_kind[Kind.VESSEL]), None),
         reasons={kind: f"Nobody drew the {kind.value.replace('_', ' ')}." for kind in Kind if not of_kind[kind]},
+        notes=tuple(f"The contour '{drawing.label}' is empty." for drawing, _ in found if _is_empty(drawing)),
     )
 
 
@@ -80,12 +83,31 @@ def kind_of(drawing: Drawing, labels: Labels) -> Kind | None:
 
 def _region(drawing: Drawing, kind: Kind, onto: Volume) -> Region:
     mask, binary = _mask(drawing, onto)
+    if kind is not Kind.VESSEL:  # one may leave the slices and come back
+        _require_every_slice(drawing.label, drawing.mask if isinstance(drawing, DrawnMask) else mask)
     if not (mask.values > 0.5).any():
         raise Unusable(
             "regions.drawn_elsewhere",
             f"The contour '{drawing.label}' does not lie in the volume that is measured: check its frame of reference.",
         )
     return Region(kind, mask, _method(drawing), binary=binary, label=drawing.label, source_uid=drawing.source_uid)
+
+
+def _is_empty(drawing: Drawing) -> bool:
+    """Whether it is only a name: many programs write a segment for each structure of their list."""
+    return isinstance(drawing, DrawnMask) and not (drawing.mask.values > 0.5).any()
+
+
+def _require_every_slice(label: str, mask: Volume) -> None:
+    """No slice left out between two that show the same part: what is drawn would be a stack of plates, not a body."""
+    drawn = mask.values > 0.5
+    filled = np.flatnonzero(drawn.any(axis=(1, 2)))
+    left_out = sum(b - a - 1 for a, b in pairwise(filled.tolist()) if b - a > 1 and (drawn[a] & drawn[b]).any())
+    if left_out:
+        raise Unusable(
+            "regions.drawn_slices",
+            f"The contour '{label}' leaves out {left_out} slice(s) between those that it is drawn on; draw it on every slice.",
+        )
 
 
 def _mask(drawing: Drawing, onto: Volume) -> tuple[Volume, bool]:

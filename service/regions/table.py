@@ -34,6 +34,7 @@ class _Found:
     regions: dict[Kind, tuple[Region, ...]] = field(default_factory=dict)
     reasons: dict[Kind, str] = field(default_factory=dict)
     faults: list[Unusable] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def take(self, regions: Regions) -> None:
         """Keep every kind that nobody found before; the latest reason stands for one that is still missing."""
@@ -44,6 +45,7 @@ class _Found:
             if found:
                 self.regions.setdefault(kind, found)
         self.reasons.update(regions.reasons or {})
+        self.notes.extend(regions.notes)
 
 
 def segment_all(exam: Exam, names: Sequence[str], labels: drawn.Labels = ()) -> Regions:
@@ -70,7 +72,7 @@ def segment_all(exam: Exam, names: Sequence[str], labels: drawn.Labels = ()) -> 
         tumors=found.regions.get(Kind.TUMOR, ()),
         vessels=next(iter(found.regions.get(Kind.VESSEL, ())), None),
         reasons=missing,
-        notes=tuple(fault.sentence for fault in found.faults if fault.code != drawn.NOTHING_DRAWN),
+        notes=(*found.notes, *(fault.sentence for fault in found.faults if fault.code != drawn.NOTHING_DRAWN)),
     )
 
 

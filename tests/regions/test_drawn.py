@@ -114,3 +114,37 @@ def test_nothing_drawn_is_said() -> None:
     with pytest.raises(Unusable) as refusal:
         segment(exam(mask_of("Kidney")))
     assert refusal.value.code == "regions.nothing_drawn"
+
+
+def plates(label: str) -> DrawnMask:
+    """A ball of 8 mm drawn on every second slice."""
+    whole = mask_of(label)
+    values = whole.mask.values.copy()
+    values[1::2] = 0.0
+    return replace(whole, mask=whole.mask.with_values(values))
+
+
+@pytest.mark.parametrize(
+    "drawing", [plates("Tumor"), replace(circle("Liver", 8.0), polygons=circle("Liver", 8.0).polygons[::2])]
+)
+def test_contour_on_every_second_slice_is_refused(drawing: Drawing) -> None:
+    """The gaps would be untreated liver inside the zone, or vessels into it."""
+    with pytest.raises(Unusable) as refusal:
+        segment(exam(drawing))
+    assert refusal.value.code == "regions.drawn_slices"
+
+
+def test_two_bodies_in_one_contour_are_no_gap() -> None:
+    whole = mask_of("Tumor")
+    apart = np.zeros(whole.mask.shape, np.float32)
+    apart[1:4, 2:6, 2:6] = apart[6:9, 12:16, 12:16] = 1.0
+    assert segment(exam(replace(whole, mask=whole.mask.with_values(apart)))).tumors
+
+
+def test_empty_contour_is_noted_and_the_others_are_used() -> None:
+    empty = mask_of("Liver")
+    empty = replace(empty, mask=empty.mask.with_values(np.zeros(empty.mask.shape, np.float32)))
+    regions = segment(exam(empty, mask_of("Tumor")))
+    assert len(regions.tumors) == 1
+    assert regions.liver is None
+    assert regions.notes == ("The contour 'Liver' is empty.",)

@@ -50,3 +50,9 @@ def test_tumor_without_zone_is_refused() -> None:
         segment_all(exam(drawing("Tumor", 5.0)), ("drawn",))
     assert refusal.value.code == "regions.no_zone"
     assert "ablation zone" in refusal.value.sentence
+
+
+def test_empty_contour_is_noted() -> None:
+    empty = drawing("Vessel", 0.0)
+    regions = segment_all(exam(drawing("Tumor", 5.0), drawing("Ablation zone", 10.0), empty), ("drawn",))
+    assert regions.notes == ("The contour 'Vessel' is empty.",)
