@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import numpy as np
-
 from service.errors import Unusable
 from service.features.case import Case
 from service.features.table import measure
+from service.regions.agreement import disagreement
 from service.regions.coverage import liver_left_out
+from service.regions.joined import zone_of
 from service.regions.margin_surface import MarginSurface, Visibility, margin_surface, visibility
 from service.regions.region import Drawing, Exam, Kind, Region, Regions
 from service.regions.table import segment_all
@@ -141,10 +141,13 @@ def _reference(volumes: Mapping[Role, Volume], uses: tuple[PhaseUse, ...], *, dr
             "This is not a post-ablation liver exam: no T1-weighted series of the liver after contrast was recognised. "
             + _recognised(uses),
         )
-    for role in REFERENCES:
-        if role in volumes:
+    here = [role for role in REFERENCES if role in volumes]
+    graded = {role: slice_quality(volumes[role]) for role in here}
+    for role in here:
+        if graded[role][0] is not SliceQuality.TOO_THICK:
             return role
-    raise Unusable("exam.no_usable_phase", "No series can be used: " + _recognised(uses))
+    fault = graded[here[0]][1] if here else _recognised(uses)
+    raise Unusable("exam.no_usable_phase", f"No series can be used: {fault}")
 
 
 def _recognised(uses: tuple[PhaseUse, ...]) -> str:
@@ -197,7 +200,7 @@ def _cases(exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[Ca
     keys = {use.role: use.phase.key for use in uses if use.used}
     missing = {kind.value: reason for kind, reason in (regions.reasons or {}).items()}
     missing |= {use.role.value: use.note for use in uses if not use.used and use.note and use.role not in exam.phases}
-    pairs: list[tuple[Region | None, Region]] = [(tumor, _zone_of(tumor, regions.zones)) for tumor in regions.tumors]
+    pairs: list[tuple[Region | None, Region]] = [(tumor, zone_of(tumor, regions.zones)) for tumor in regions.tumors]
     pairs = pairs or [(None, zone) for zone in regions.zones]
     return tuple(
         _seen(
@@ -218,16 +221,15 @@ def _cases(exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[Ca
     )
 
 
-def _zone_of(tumor: Region, zones: tuple[Region, ...]) -> Region:
-    """The zone that holds most of the tumor."""
-    return max(zones, key=lambda zone: float(np.minimum(zone.mask.values, tumor.mask.values).sum()))
-
-
 def _seen(case: Case) -> Case:
     """The case with its margin surface and what of it can be seen, or with the reason why there is none."""
     if case.tumor is None or case.zone is None:
         sentence = case.missing.get("tumor", "The tumor is not known.")
         return replace(case, missing={**case.missing, "margin": sentence})
+    shown = _uptake(case)
+    contradiction = "" if shown is None else disagreement(case.tumor, case.zone, case.liver, shown)
+    if contradiction:
+        return replace(case, missing={**case.missing, "margin": contradiction, "contours": contradiction})
     left_out = liver_left_out(case.liver, case.zone, case.phases[case.reference]) if case.liver else None
     try:
         surface: MarginSurface = margin_surface(case.tumor, case.zone, case.liver, left_out)
@@ -236,6 +238,14 @@ def _seen(case: Case) -> Case:
     named = {role.value: volume for role, volume in case.phases.items()}
     seen: Visibility = visibility(surface, case.tumor, case.zone, named)
     return replace(case, surface=surface, visibility=seen)
+
+
+def _uptake(case: Case) -> Volume | None:
+    """What took up contrast: the reference phase minus the one before contrast, or alone without that."""
+    if case.reference not in AFTER_CONTRAST:
+        return None
+    after, before = case.phases[case.reference], case.phases.get(Role.T1_PRE)
+    return after if before is None else after.with_values(after.values - before.values)
 
 
 def _tumor_result(read: ReadStudy, case: Case) -> TumorResult:

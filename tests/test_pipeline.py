@@ -23,6 +23,7 @@ from service.pipeline import AnalysisOptions, ReadStudy, analyse
 from service.report.result import Result
 from service.report.wording import FORBIDDEN
 from service.study.model import Role, RoleGuess
+from service.volumes.build import PixelPlane
 
 OPTIONS = AnalysisOptions(segmenters=("drawn",))
 
@@ -156,6 +157,31 @@ def test_flipped_slices_change_nothing(read: ReadStudy) -> None:
     turned = replace(read, planes={key: tuple(reversed(planes)) for key, planes in read.planes.items()})
     straight, back = (finding(analyse(study, OPTIONS), "minimum_ablation_margin") for study in (read, turned))
     assert straight == back
+
+
+def test_images_flipped_under_their_contours_are_noticed(read: ReadStudy) -> None:
+    """As when an export negates positions: every slice is there, evenly spaced, and everything lies elsewhere."""
+    flipped = {key: _upside_down(planes) for key, planes in read.planes.items()}
+    result = analyse(replace(read, planes=flipped), OPTIONS)
+    for name in ("minimum_ablation_margin", "bridging_vessel", "tumor_enhancement_portal_venous"):
+        said = finding(result, name)
+        assert said.status is Status.NOT_ASSESSABLE
+        assert said.reason is not None
+        assert "the contours do not lie where" in said.reason.sentence
+
+
+def _upside_down(planes: tuple[PixelPlane, ...]) -> tuple[PixelPlane, ...]:
+    values = [plane.values for plane in sorted(planes, key=lambda plane: plane.position[2])]
+    ordered = sorted(planes, key=lambda plane: -plane.position[2])
+    return tuple(replace(plane, values=array) for plane, array in zip(ordered, values, strict=True))
+
+
+def test_thick_slices_alone_are_refused(read: ReadStudy) -> None:
+    """T2 with 6 mm slices may help to see an edge, but no margin of 3 mm stands on it, whoever drew the contours."""
+    with pytest.raises(Unusable) as refusal:
+        analyse(without(read, Role.T1_PRE, Role.ARTERIAL, Role.PORTAL_VENOUS, Role.DELAYED), OPTIONS)
+    assert refusal.value.code == "exam.no_usable_phase"
+    assert "6.0 mm apart" in refusal.value.sentence
 
 
 def test_gain_of_one_phase_does_not_become_enhancement(read: ReadStudy) -> None:

@@ -15,6 +15,7 @@ from scipy import ndimage
 from service.codes import NO, PERCENT, UNDETERMINED, YES, Code, ours
 from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
+from service.regions.agreement import uptake
 from service.regions.margin_surface import noise_sd
 from service.study.model import Role
 from service.volumes.volume import box_of
@@ -37,7 +38,7 @@ PHASES = (
 def measure(case: Case) -> tuple[Finding, ...]:
     """One finding for each phase after contrast."""
     part = _around(case)
-    return tuple(_phase(part, role, name, title) for role, name, title in PHASES)
+    return tuple(_phase(part, _confused(case, role), role, name, title) for role, name, title in PHASES)
 
 
 def _around(case: Case) -> Case:
@@ -51,8 +52,23 @@ def _around(case: Case) -> Case:
     return replace(case, phases=phases, tumor=case.tumor.crop(low, high), zone=zone)
 
 
-def _phase(case: Case, role: Role, name: str, title: str) -> Finding:
-    reason = _obstacle(case, role)
+def _confused(case: Case, role: Role) -> Reason | None:
+    """Why contours or phases cannot be what they are taken for, if so: the liver takes up contrast, ablated tissue does not."""
+    if "contours" in case.missing:
+        return Reason("enhancement.contours", case.missing["contours"])
+    before, after = case.phases.get(Role.T1_PRE), case.phases.get(role)
+    if case.tumor is None or case.zone is None or before is None or after is None:
+        return None
+    found = uptake(case.tumor, case.zone, case.liver, after.with_values(after.values - before.values))
+    if found is None or found.liver > found.ablated:
+        return None
+    return Reason(
+        "enhancement.phases", "The liver does not get brighter from before contrast to this phase: they may be swapped."
+    )
+
+
+def _phase(case: Case, confused: Reason | None, role: Role, name: str, title: str) -> Finding:
+    reason = _obstacle(case, role) or confused
     if reason is not None:
         return Finding(name, title, CODE, METHOD, Status.NOT_ASSESSABLE, reason=reason, note=NOTE, inputs=case.keys)
     where = _core(case)

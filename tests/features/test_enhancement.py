@@ -71,3 +71,18 @@ def test_tumor_of_a_few_voxels_is_all_edge(wide: Case) -> None:
     found = named(enhancement.measure(replace(wide, tumor=thin)))[PORTAL]
     assert found.reason is not None
     assert found.reason.code == "enhancement.tumor_too_small"
+
+
+def test_swapped_phases_are_noticed(wide: Case) -> None:
+    """Taken for the one before contrast, a later phase would turn every enhancement into none."""
+    before, portal = wide.phases[Role.T1_PRE], wide.phases[Role.PORTAL_VENOUS]
+    found = named(enhancement.measure(replace(wide, phases={**wide.phases, Role.T1_PRE: portal, Role.PORTAL_VENOUS: before})))
+    for name in (PORTAL, "tumor_enhancement_arterial", "tumor_enhancement_delayed"):
+        assert found[name].status is Status.NOT_ASSESSABLE
+
+
+def test_contours_that_contradict_the_images_give_no_enhancement() -> None:
+    case = case_with(60.0)
+    found = enhancement.measure(replace(case, missing={"contours": "They lie elsewhere."}))
+    assert {"They lie elsewhere."} == {finding.reason.sentence for finding in found if finding.reason}
+    assert len([finding for finding in found if finding.status is Status.MEASURED]) == 0
