@@ -197,7 +197,7 @@ def test_a_segmentation_without_pixels_is_refused(tmp_path: Path) -> None:
 
 
 def test_frames_that_begin_within_a_byte_are_read() -> None:
-    """15 x 7 pixels are 105 bits: the second frame begins one bit into its byte."""
-    frames = np.random.default_rng(3).random((3, 15, 7)) < 0.4
+    """13 x 11 pixels are 143 bits: the second frame begins with the last bit of a byte."""
+    frames = np.random.default_rng(3).random((3, 13, 11)) < 0.4
     tumor, _ = read_segments(segmentation(frames, [(0.0, 1), (3.0, 1), (6.0, 1)]))
     assert filled(tumor) == expected(frames[0], 0.0) | expected(frames[1], 3.0) | expected(frames[2], 6.0)
