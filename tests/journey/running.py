@@ -25,7 +25,7 @@ minimum_free_mb = 1
 [listener]
 port = {dicom}
 [completion]
-quiet_s = 20.0
+quiet_s = 300.0
 quiet_after_release_s = {quiet_s}
 [delivery]
 first_pause_s = 0.5
@@ -57,11 +57,13 @@ class Running:
         )
         self._config.write_text(text)
 
-    def start(self) -> None:
-        """Start and wait until every part says that it serves."""
+    def start(self, **environment: str) -> None:
+        """Start and wait until every part says that it serves; variables override the configuration."""
         command = [sys.executable, "-m", "service", "run", "--config", str(self._config)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True, env=os.environ | environment
+            )
         eventually(self._is_ready, lambda ready: ready, 120)
 
     def kill(self) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-LOOK_S = 0.02
+LOOK_S = 0.05
 
 Seen = TypeVar("Seen")
 
