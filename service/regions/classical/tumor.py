@@ -12,17 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from service.regions.classical.tissue import Mask, fraction, grown, largest, opened
-from service.regions.classical.zone import T1, Zone
+from service.regions.classical.tissue import Mask, grown, largest
+from service.regions.classical.zone import Zone
 from service.study.model import Role
 from service.volumes.volume import Array
 
-PHASES = (*T1, Role.T2)
 INSIDE = 0.9  # fraction of zone from which a voxel may be judged
 WHOLE = 0.97  # the same for a phase with larger voxels, after blurring the zone as they do
 BLUR = 6.0  # mm, the thickness of such voxels
-FILLS = 0.05  # of liver; portal-venous minus arterial, each relative to liver
 UNSHARP = 0.35  # of its contrast: what a phase with larger voxels can be wrong by at an edge
+DOUBT = 6.0  # how wrong, besides noise, a fraction at the zone's edge may be, where several tissues meet
 SKIN = 3.0  # mm of the zone's edge, which tells ablated liver from tumor
 RADII = (4.0, 6.0, 9.0, 13.0)  # mm of the balls that are tried
 REACH = 4.0  # mm that a round may add
@@ -31,8 +30,8 @@ ROUNDS = 8
 VISIBLE = 2.0  # contrast-to-noise ratio of a voxel, all phases together, below which nothing is called tumor
 SMALLEST = 0.1  # mL
 MOST = 0.85  # of the zone
-COMPACT = 0.75  # of the different tissue that must be one place
 IN_SKIN = 0.6  # of the tumor; more is a one-sided difference across the zone, not a tumor in it
+NOT_TOLD = "The treated tumor cannot be told from the ablated tissue around it"
 BLOOD = 1.25  # of ablated tissue before contrast: brighter is blood
 
 
@@ -46,22 +45,31 @@ class Tumor:
 
 def find_tumor(zone: Zone) -> Tumor | str:
     """The tumor in `zone`, or the sentence that says why it is not known."""
-    vessel = _vessels(zone)
-    where = (zone.part > INSIDE) & ~grown(vessel, 1.2 * min(zone.grid.spacing), zone.grid.spacing)
-    signals = _signals(zone, vessel)
-    if where.sum() < 200 or not signals:
+    free = ~grown(zone.vessel, min(zone.grid.spacing), zone.grid.spacing)
+    core = ndimage.binary_erosion(zone.part > INSIDE, border_value=1) & free
+    scene = _Scene(zone, _signals(zone), core, (zone.part > 0.1) & free)
+    if core.sum() < 100 or not scene.signals:
         return "The ablation zone is too small to look for the tumor in it."
-    label = _most_unlike(zone, signals, where)
+    label = _most_unlike(scene)
     split = None
     for _ in range(ROUNDS):
-        near = where & grown(label, REACH, zone.grid.spacing)
-        margin = where & grown(label, BESIDE, zone.grid.spacing) & ~label
-        if not label.any() or not margin.any():
-            return "The treated tumor cannot be told from the ablated tissue around it."
-        split = _split(zone, signals, label, margin, near)
+        near = scene.zone_part & grown(label, REACH, zone.grid.spacing)
+        margin = core & grown(label, BESIDE, zone.grid.spacing) & ~label
+        if not (label & core).any() or not margin.any():
+            return NOT_TOLD + "."
+        split = _split(scene, label & core, margin, near)
         label = split.label
-    skin = where & ~ndimage.binary_erosion(zone.part > 0.5, _ball(SKIN, zone.grid.spacing), border_value=1)
-    return _judge(zone, signals, where, skin, split) if split is not None else "The treated tumor is not known."
+    return _judge(scene, split) if split is not None else NOT_TOLD + "."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """The zone with what each phase may say in it: `core` holds no liver and no vessel, `zone_part` only no vessel."""
+
+    zone: Zone
+    signals: Mapping[Role, Array]
+    core: Mask
+    zone_part: Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,21 +79,13 @@ class _Split:
     label: Mask
 
 
-def _vessels(zone: Zone) -> Mask:
-    """Lumen also where it fills a voxel in part: a vein fills after the arterial phase, tumor and ablated liver do not."""
-    if not {Role.PORTAL_VENOUS, Role.ARTERIAL} <= zone.signals.keys():
-        return zone.vessel
-    later = zone.signals[Role.PORTAL_VENOUS] - zone.signals[Role.ARTERIAL]
-    return np.asarray(zone.vessel | ((zone.part > 0.5) & (np.nan_to_num(later, nan=0.0) > FILLS)))
-
-
-def _signals(zone: Zone, vessel: Mask) -> dict[Role, Array]:
-    """What each phase may say: T2 with its larger voxels only where they lie wholly in the zone and beside no vessel."""
-    signals = {role: zone.signals[role] for role in PHASES if role in zone.signals and np.isfinite(zone.noise[role])}
-    if Role.T2 in signals:
+def _signals(zone: Zone) -> dict[Role, Array]:
+    """T1 phases that fit; T2 with its larger voxels only where they lie wholly in the zone and beside no vessel."""
+    signals = {role: zone.signals[role] for role in zone.beyond}
+    if Role.T2 in zone.signals and np.isfinite(zone.noise[Role.T2]):
         blurred = ndimage.gaussian_filter(zone.part, [0.3 * BLUR / zone.grid.spacing[0], 1.0, 1.0])
-        clear = (blurred > WHOLE) & ~grown(vessel, 0.7 * BLUR, zone.grid.spacing)
-        signals[Role.T2] = np.where(clear, signals[Role.T2], np.float32(np.nan))
+        clear = (blurred > WHOLE) & ~grown(zone.vessel, 0.7 * BLUR, zone.grid.spacing)
+        signals[Role.T2] = np.where(clear, zone.signals[Role.T2], np.float32(np.nan))
     return signals
 
 
@@ -95,49 +95,74 @@ def _ball(radius: float, spacing: tuple[float, float, float]) -> Mask:
     return np.asarray((k * spacing[0]) ** 2 + (j * spacing[1]) ** 2 + (i * spacing[2]) ** 2 <= radius**2)
 
 
-def _most_unlike(zone: Zone, signals: Mapping[Role, Array], where: Mask) -> Mask:
+def _most_unlike(scene: _Scene) -> Mask:
     """The ball that differs most from what surrounds it, measured by how much such balls differ elsewhere in the zone."""
     best, found = -1.0, (0, 0.0)
     for radius in RADII:
-        score = np.zeros(where.shape, dtype=np.float32)
-        for signal in signals.values():
-            off = _calm(signal, where, zone, 0.5 * radius) - _calm(signal, where, zone, 1.2 * radius)
-            spread = float(np.median(np.abs(off[where]))) / 0.6745
-            score += np.where(where, (off / max(spread, 1e-9)) ** 2, np.float32(0))
+        score = np.zeros(scene.core.shape, dtype=np.float32)
+        for signal in scene.signals.values():
+            off = _calm(scene, signal, 0.5 * radius) - _calm(scene, signal, 1.2 * radius)
+            spread = float(np.median(np.abs(off[scene.core]))) / 0.6745
+            score += np.where(scene.core, (off / max(spread, 1e-9)) ** 2, np.float32(0))
         if float(score.max()) > best:
             best, found = float(score.max()), (int(score.argmax()), radius)
-    centre = np.zeros(where.shape, dtype=bool)
+    centre = np.zeros(scene.core.shape, dtype=bool)
     centre.flat[found[0]] = True
-    return where & grown(centre, 0.7 * found[1], zone.grid.spacing)
+    return scene.core & grown(centre, 0.7 * found[1], scene.zone.grid.spacing)
 
 
-def _calm(signal: Array, where: Mask, zone: Zone, width: float) -> Array:
-    """Smoothed within `where` by `width` mm; unknown values get what is around them."""
-    known = where & np.isfinite(signal)
-    sigma = [width / size for size in zone.grid.spacing]
+def _calm(scene: _Scene, signal: Array, width: float) -> Array:
+    """Smoothed within the core by `width` mm; unknown values get what is around them."""
+    known = scene.core & np.isfinite(signal)
+    sigma = [width / size for size in scene.zone.grid.spacing]
     weight = ndimage.gaussian_filter(known.astype(np.float32), sigma)
     total = ndimage.gaussian_filter(np.where(known, signal, np.float32(0)), sigma)
     whole = float(np.median(signal[known])) if known.any() else 0.0
     return np.asarray((total + np.float32(1e-2 * whole)) / (weight + np.float32(1e-2)), dtype=np.float32)
 
 
-def _split(zone: Zone, signals: Mapping[Role, Array], tumor: Mask, margin: Mask, near: Mask) -> _Split:
+def _split(scene: _Scene, tumor: Mask, margin: Mask, near: Mask) -> _Split:
     """The fraction of tumor in each voxel when it is what `tumor` shows and `margin` the other; searched in `near`."""
-    of = {role: _typical(signal, tumor) for role, signal in signals.items()}
-    other = {role: _typical(signal, margin) for role, signal in signals.items()}
-    steps = {role: (of[role] - other[role]) / zone.noise[role] for role in signals}
-    known = {role: signal for role, signal in signals.items() if np.isfinite(steps[role])}
-    full = {role: np.full(zone.part.shape, of[role], dtype=np.float32) for role in known}
-    none = {role: np.full(zone.part.shape, other[role], dtype=np.float32) for role in known}
-    noise = dict(zone.noise)
-    if Role.T2 in known:
-        noise[Role.T2] = float(np.hypot(noise[Role.T2], UNSHARP * (of[Role.T2] - other[Role.T2])))
-    contrast = float(np.sqrt(sum(((of[role] - other[role]) / noise[role]) ** 2 for role in known)))
-    if not known:
-        return _Split(np.zeros_like(zone.part), 0.0, np.zeros_like(tumor))
-    part = fraction(known, full, none, noise)
-    calm = _within(np.clip(part, -1.0, 2.0), near | margin, [0.8, 0.8, 0.8])
-    return _Split(part, contrast, largest(near & (calm > 0.5), touching=tumor))
+    other = {role: _typical(signal, margin) for role, signal in scene.signals.items()}
+    steps = {role: _typical(signal, tumor) - other[role] for role, signal in scene.signals.items()}
+    steps = {role: step for role, step in steps.items() if np.isfinite(step)}
+    noise = {role: float(np.hypot(scene.zone.noise[role], UNSHARP * steps[role] if role is Role.T2 else 0.0)) for role in steps}
+    contrast = float(np.sqrt(sum((steps[role] / noise[role]) ** 2 for role in steps)))
+    if not contrast:
+        return _Split(np.zeros_like(scene.zone.part), 0.0, np.zeros_like(tumor))
+    part, precision = _fraction(scene, steps, other, noise)
+    strength = float(np.clip(2.5 / contrast, 0.3, 0.8))
+    part = _weighted(np.clip(part, -1.0, 2.0), np.where(near | margin, precision, np.float32(0)), strength)
+    return _Split(part, contrast, largest(near & (part > 0.5), touching=tumor))
+
+
+def _fraction(
+    scene: _Scene, steps: Mapping[Role, float], other: Mapping[Role, float], noise: Mapping[Role, float]
+) -> tuple[Array, Array]:
+    """Fraction of tumor and its precision: by all contrast in the core, by what liver cannot cause at the zone's edge."""
+    shape = scene.core.shape
+    uu, uy, uv, vv, vy = (np.zeros(shape, dtype=np.float32) for _ in range(5))
+    for role, step in steps.items():
+        signal = scene.signals[role]
+        known = np.isfinite(signal)
+        u = np.float32(step / noise[role])
+        y = np.where(known, (np.nan_to_num(signal) - other[role]) / noise[role], 0).astype(np.float32)
+        v = (scene.zone.beyond[role] - other[role]) / noise[role] if role in scene.zone.beyond else np.zeros_like(y)
+        uu += np.where(known, u * u, np.float32(0))
+        uy += u * y
+        uv += u * v
+        vv += v * v
+        vy += v * y
+    share = np.where(scene.core, np.float32(0), uv / np.maximum(vv, np.float32(1e-6)))
+    precision = np.maximum(uu - share * uv, np.float32(1e-3))
+    part = np.asarray((uy - share * vy) / precision, dtype=np.float32)
+    return part, np.where(scene.core, precision, precision / (1.0 + DOUBT**2 * precision)).astype(np.float32)
+
+
+def _weighted(values: Array, weight: Array, sigma: float) -> Array:
+    """`values` smoothed by `sigma` voxels, each counting by its weight."""
+    total = ndimage.gaussian_filter(weight, sigma)
+    return np.asarray(ndimage.gaussian_filter(values * weight, sigma) / np.maximum(total, 1e-6), dtype=np.float32)
 
 
 def _typical(signal: Array, where: Mask) -> float:
@@ -149,44 +174,34 @@ def _typical(signal: Array, where: Mask) -> float:
     return float("nan")
 
 
-def _within(values: Array, where: Mask, sigma: list[float]) -> Array:
-    weight = ndimage.gaussian_filter(where.astype(np.float32), sigma)
-    total = ndimage.gaussian_filter(np.where(where, values, np.float32(0)), sigma)
-    return np.asarray(total / np.maximum(weight, 1e-3), dtype=np.float32)
-
-
-def _judge(zone: Zone, signals: Mapping[Role, Array], where: Mask, skin: Mask, split: _Split) -> Tumor | str:
+def _judge(scene: _Scene, split: _Split) -> Tumor | str:
     """The tumor, if what was found is one."""
-    thread = 1.2 * min(zone.grid.spacing)
-    place = largest(opened(split.label, thread, zone.grid.spacing) | largest(split.label))
+    zone = scene.zone
+    place = split.label
+    skin = scene.zone_part & ~ndimage.binary_erosion(zone.part > 0.5, _ball(SKIN, zone.grid.spacing), border_value=1)
     size = float(place.sum()) * zone.grid.voxel_volume
     fault = ""
     if split.contrast < VISIBLE:
         fault = "its contrast is below the noise"
-    elif size < SMALLEST or place.sum() > MOST * where.sum():
+    elif size < SMALLEST or place.sum() > MOST * (zone.part > 0.5).sum():
         fault = "what differs is too small or too large to be one"
-    elif place.sum() < COMPACT * split.label.sum():
-        fault = "what differs is scattered"
     elif (place & skin).sum() > IN_SKIN * place.sum():
         fault = "what differs lies along the edge of the zone"
-    elif _is_blood(signals, place, where):
+    elif _is_blood(scene, place):
         fault = "what differs was bright before contrast, as blood is"
     if fault:
-        return f"The treated tumor cannot be told from the ablated tissue around it: {fault}."
-    return Tumor(_soft(zone, split, place, where), split.contrast)
+        return f"{NOT_TOLD}: {fault}."
+    return Tumor(_soft(zone, split), split.contrast)
 
 
-def _is_blood(signals: Mapping[Role, Array], place: Mask, where: Mask) -> bool:
-    before = signals.get(Role.T1_PRE)
-    return before is not None and _typical(before, place) > BLOOD * _typical(before, where & ~place)
+def _is_blood(scene: _Scene, place: Mask) -> bool:
+    before = scene.signals.get(Role.T1_PRE)
+    return before is not None and _typical(before, place) > BLOOD * _typical(before, scene.core & ~place)
 
 
-def _soft(zone: Zone, split: _Split, place: Mask, where: Mask) -> Array:
-    """The fraction of tumor at its edge; whole inside; up to the zone's edge where it reaches that."""
-    place = ndimage.binary_fill_holes(place)
-    nearest = ndimage.distance_transform_edt(~where, sampling=zone.grid.spacing, return_distances=False, return_indices=True)
-    strength = float(np.clip(2.5 / split.contrast, 0.3, 0.8))
-    part = np.clip(_within(np.clip(split.part, -0.5, 1.5), where, [strength] * 3), 0.0, 1.0)
-    part = part[tuple(nearest)] * zone.part
-    core, rest = ndimage.binary_erosion(place), ~ndimage.binary_dilation(place, iterations=1)
+def _soft(zone: Zone, split: _Split) -> Array:
+    """The fraction of tumor at its edge; whole inside; nowhere more than there is zone."""
+    place = ndimage.binary_fill_holes(split.label)
+    part = np.minimum(np.clip(split.part, 0.0, 1.0), zone.part)
+    core, rest = ndimage.binary_erosion(place), ~ndimage.binary_dilation(place)
     return np.where(core, np.float32(1), np.where(rest, np.float32(0), part)).astype(np.float32)

@@ -34,6 +34,8 @@ from service.volumes.volume import Array, Volume
 T1 = (Role.T1_PRE, Role.ARTERIAL, Role.PORTAL_VENOUS, Role.DELAYED)
 DARK = 0.72  # of liver after contrast; ablated tissue has .4, strongly enhancing tumor more
 DARK_BEFORE = 0.83  # of liver before contrast; finds tumor that enhances like liver
+FILLS = 0.05  # of liver; portal-venous minus arterial, each relative to liver: 0 in liver, less in tumor and ablated tissue
+UNTREATED = 0.74  # of liver before contrast: tumor has .65, the blur of zone and rim more
 VESSEL = 1.30  # of liver after contrast
 UPTAKE = 0.75  # of the liver's; ablated tissue has .55, muscle .75
 EMPTY = 0.20  # of liver after contrast: fat, air, metal
@@ -44,9 +46,10 @@ BESIDE_LIVER = 0.6  # of its surface
 SHARE = 0.2  # of the largest zone; smaller dark places are not called zones
 THREAD = 3.0  # mm, half the thickness of what is no zone
 AROUND = 15.0  # mm of liver that are looked at around a zone
+REACH = 8.0  # mm that a zone may be larger than what was first seen of it
 NEAR = 4.0  # mm over which the tissues beside the edge are averaged
 SHARP = 1.0  # mm of residual up to which a phase may speak about the edge
-NOTCH = 6.0  # mm, half the width of a vessel that runs into the zone
+NOTCH = 8.0  # mm, half the width of a vessel that runs into the zone
 SLIT = 1.6  # mm, half the width of a gap in the zone that is filled in any case
 
 
@@ -55,7 +58,8 @@ class Zone:
     """One ablation zone, looked at closely: everything on `grid`, a part of the reference grid.
 
     `signals`: each phase relative to liver there; `noise`: its standard deviation. `part`: the fraction that is zone.
-    `vessel`: voxels of enhancing lumen. `low`: index of the first voxel of `grid` in the reference.
+    `vessel`: voxels with enhancing lumen, be it in part. `beyond`: signal of what lies just outside, for the phases that may
+    speak about edges. `low`: index of the first voxel of `grid` in the reference. `contrast`: to noise, of the zone's edge.
     """
 
     grid: Volume
@@ -64,6 +68,7 @@ class Zone:
     noise: Mapping[Role, float]
     part: Array
     vessel: Mask
+    beyond: Mapping[Role, Array]
     contrast: float
 
 
@@ -138,10 +143,22 @@ def _look_closely(exam: Exam, liver: Liver, place: Mask) -> Zone:
     hull = resampled(liver.grid.with_values(liver.hull.astype(np.float32)), grid) > 0.5
     noise = {role: noise_of(signal, hull & ~grown(seed, 5.0, grid.spacing)) for role, signal in signals.items()}
     usable = _edge_phases(exam, signals, noise)
-    vessel = _vessel(signals, liver)
-    solid = _solid(usable, noise, seed, hull, vessel, grid.spacing)
-    part, contrast = _soft(usable, noise, solid, hull, vessel, grid.spacing)
-    return Zone(grid, start, signals, noise, part, vessel, contrast)
+    scene = _Scene(usable, noise, hull, _vessel(signals, liver), grid.spacing)
+    solid = _solid(scene, seed)
+    solid = _with_uptake(scene, signals, liver, solid)
+    part, beyond, contrast = _soft(scene, _with_vessels(scene, solid))
+    return Zone(grid, start, signals, noise, part, scene.vessel, beyond, contrast)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """Surroundings of one zone: the phases that may speak about its edge, and what is liver and what vessel."""
+
+    signals: Mapping[Role, Array]
+    noise: Mapping[Role, float]
+    hull: Mask
+    vessel: Mask
+    spacing: tuple[float, float, float]
 
 
 def _edge_phases(exam: Exam, signals: Mapping[Role, Array], noise: Mapping[Role, float]) -> dict[Role, Array]:
@@ -151,29 +168,40 @@ def _edge_phases(exam: Exam, signals: Mapping[Role, Array], noise: Mapping[Role,
 
 
 def _vessel(signals: Mapping[Role, Array], liver: Liver) -> Mask:
-    """Lumen full of contrast: bright late, and not so before."""
+    """Lumen full of contrast: bright late, and not so before; in part too where a vein fills after the arterial phase."""
     late, early = signals[liver.late], np.nan_to_num(signals[liver.early], nan=1.0)
-    return np.asarray((late > VESSEL) & (early < VESSEL) & (late - early > 0.5))
+    full = (late > VESSEL) & (early < VESSEL) & (late - early > 0.5)
+    if liver.late is not Role.PORTAL_VENOUS or Role.ARTERIAL not in signals:
+        return np.asarray(full)
+    return np.asarray(full | (np.nan_to_num(late - signals[Role.ARTERIAL], nan=0.0) > FILLS))
 
 
-def _solid(
-    signals: Mapping[Role, Array],
-    noise: Mapping[Role, float],
-    seed: Mask,
-    hull: Mask,
-    vessel: Mask,
-    spacing: tuple[float, float, float],
-) -> Mask:
-    """The zone in whole voxels, vessels that enter it included."""
-    inside = shrunk(seed, 2.0, spacing) & ~vessel
-    outside = hull & ~grown(seed, 5.0, spacing) & ~vessel
-    inner = {role: _everywhere(signal, inside if inside.any() else seed) for role, signal in signals.items()}
-    outer = {role: _everywhere(signal, outside) for role, signal in signals.items()}
-    part = ndimage.gaussian_filter(np.clip(fraction(signals, inner, outer, noise), 0, 1), 0.5)
-    solid = largest((part > 0.5) & grown(seed, 5.0, spacing) & hull, touching=seed)
-    solid = ndimage.binary_fill_holes(closed(solid, SLIT, spacing))
-    tunnel = closed(solid, NOTCH, spacing) & grown(vessel, 1.2 * min(spacing), spacing)
-    return np.asarray(ndimage.binary_fill_holes(solid | tunnel))
+def _solid(scene: _Scene, seed: Mask) -> Mask:
+    """The zone in whole voxels."""
+    inside = shrunk(seed, 2.0, scene.spacing) & ~scene.vessel
+    outside = scene.hull & ~grown(seed, 5.0, scene.spacing) & ~scene.vessel
+    inner = {role: _everywhere(signal, inside if inside.any() else seed) for role, signal in scene.signals.items()}
+    outer = {role: _everywhere(signal, outside) for role, signal in scene.signals.items()}
+    part = ndimage.gaussian_filter(np.clip(fraction(scene.signals, inner, outer, scene.noise), 0, 1), 0.5)
+    solid = largest((part > 0.5) & grown(seed, REACH, scene.spacing) & scene.hull, touching=seed)
+    return np.asarray(ndimage.binary_fill_holes(closed(solid, SLIT, scene.spacing)))
+
+
+def _with_uptake(scene: _Scene, signals: Mapping[Role, Array], liver: Liver, solid: Mask) -> Mask:
+    """With tumor at the edge that enhances like liver: dark before contrast, no vessel, thick, and beside the zone."""
+    if liver.early is not Role.T1_PRE or Role.T1_PRE not in scene.signals:
+        return solid
+    early = ndimage.gaussian_filter(np.nan_to_num(signals[Role.T1_PRE], nan=1.0), 0.7)
+    vessel = grown(scene.vessel & ~solid, min(scene.spacing), scene.spacing)
+    dark = scene.hull & (early < UNTREATED) & (signals[liver.late] < VESSEL) & ~vessel
+    beside = opened(dark & ~solid, max(0.8 * THREAD, 1.05 * max(scene.spacing)), scene.spacing)
+    return largest(beside | solid, touching=solid)
+
+
+def _with_vessels(scene: _Scene, solid: Mask) -> Mask:
+    """With the vessels that run into it: their lumen belongs to the zone's volume, not to untreated liver."""
+    inlet = closed(solid, NOTCH, scene.spacing) & grown(scene.vessel, 1.2 * min(scene.spacing), scene.spacing)
+    return np.asarray(ndimage.binary_fill_holes(closed(solid | inlet, SLIT, scene.spacing)))
 
 
 def _everywhere(signal: Array, where: Mask) -> Array:
@@ -181,21 +209,14 @@ def _everywhere(signal: Array, where: Mask) -> Array:
     return np.full(signal.shape, np.median(values) if values.size else np.nan, dtype=np.float32)
 
 
-def _soft(
-    signals: Mapping[Role, Array],
-    noise: Mapping[Role, float],
-    solid: Mask,
-    hull: Mask,
-    vessel: Mask,
-    spacing: tuple[float, float, float],
-) -> tuple[Array, float]:
-    """The fraction of zone in each voxel, and the contrast-to-noise ratio of its edge."""
+def _soft(scene: _Scene, solid: Mask) -> tuple[Array, dict[Role, Array], float]:
+    """The fraction of zone in each voxel, the signals just outside, and the contrast-to-noise ratio of the edge."""
     core, rest = ndimage.binary_erosion(solid, border_value=1), ~ndimage.binary_dilation(solid)
-    within, without = core & ~vessel, rest & hull
-    inner = {role: local_mean(signal, within, NEAR, spacing) for role, signal in signals.items()}
-    outer = {role: local_mean(signal, without, NEAR, spacing) for role, signal in signals.items()}
-    part = np.clip(fraction(signals, inner, outer, noise), 0.0, 1.0)
+    within, without = core & ~scene.vessel, rest & scene.hull
+    inner = {role: local_mean(signal, within, NEAR, scene.spacing) for role, signal in scene.signals.items()}
+    outer = {role: local_mean(signal, without, NEAR, scene.spacing) for role, signal in scene.signals.items()}
+    part = np.clip(fraction(scene.signals, inner, outer, scene.noise), 0.0, 1.0)
     edge = ~core & ~rest
-    contrast = np.sqrt(sum(((inner[role] - outer[role]) / noise[role])[edge] ** 2 for role in signals))
-    part = np.where(core | (solid & vessel), np.float32(1), np.where(rest, np.float32(0), part))
-    return np.asarray(part, dtype=np.float32), float(np.median(contrast))
+    contrast = np.sqrt(sum(((inner[role] - outer[role]) / scene.noise[role])[edge] ** 2 for role in scene.signals))
+    part = np.where(core | (solid & scene.vessel), np.float32(1), np.where(rest, np.float32(0), part))
+    return np.asarray(part, dtype=np.float32), outer, float(np.median(contrast))
