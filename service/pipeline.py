@@ -14,9 +14,9 @@ from service.features.case import Case
 from service.features.table import measure
 from service.regions.agreement import disagreement
 from service.regions.coverage import liver_left_out
-from service.regions.joined import zone_of
+from service.regions.joined import pairs_of
 from service.regions.margin_surface import MarginSurface, Visibility, margin_surface, visibility
-from service.regions.region import Drawing, Exam, Kind, Region, Regions
+from service.regions.region import Drawing, Exam, Kind, Regions
 from service.regions.table import segment_all
 from service.report.result import PhaseUse, Result, Software, TumorResult
 from service.report.uids import derive
@@ -196,12 +196,10 @@ def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse,
 
 
 def _cases(exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[Case, ...]:
-    """One case a tumor, or one without tumor for each zone when none is known."""
+    """One case a tumor, and one for each zone in which no tumor is known."""
     keys = {use.role: use.phase.key for use in uses if use.used}
     missing = {kind.value: reason for kind, reason in (regions.reasons or {}).items()}
     missing |= {use.role.value: use.note for use in uses if not use.used and use.note and use.role not in exam.phases}
-    pairs: list[tuple[Region | None, Region]] = [(tumor, zone_of(tumor, regions.zones)) for tumor in regions.tumors]
-    pairs = pairs or [(None, zone) for zone in regions.zones]
     return tuple(
         _seen(
             Case(
@@ -217,15 +215,18 @@ def _cases(exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[Ca
                 missing=missing,
             )
         )
-        for number, (tumor, zone) in enumerate(pairs, start=1)
+        for number, (tumor, zone) in enumerate(pairs_of(regions.tumors, regions.zones), start=1)
     )
 
 
 def _seen(case: Case) -> Case:
     """The case with its margin surface and what of it can be seen, or with the reason why there is none."""
-    if case.tumor is None or case.zone is None:
-        sentence = case.missing.get("tumor", "The tumor is not known.")
-        return replace(case, missing={**case.missing, "margin": sentence})
+    if case.zone is None:
+        sentence = "The tumor lies in no ablation zone: it was not treated, or the contours do not belong together."
+        return replace(case, missing={**case.missing, "margin": sentence, "ablation_zone": sentence})
+    if case.tumor is None:
+        sentence = case.missing.get("tumor", "No tumor is known in this ablation zone.")
+        return replace(case, missing={**case.missing, "margin": sentence, "tumor": sentence})
     shown = _uptake(case)
     contradiction = "" if shown is None else disagreement(case.tumor, case.zone, case.liver, shown)
     if contradiction:

@@ -20,10 +20,12 @@ from service.phantom.recipe import Wish, random_recipe
 from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
 from service.pipeline import AnalysisOptions, ReadStudy, analyse
+from service.regions.region import DrawnMask
 from service.report.result import Result
 from service.report.wording import FORBIDDEN
 from service.study.model import Role, RoleGuess
 from service.volumes.build import PixelPlane
+from service.volumes.volume import Matrix
 
 OPTIONS = AnalysisOptions(segmenters=("drawn",))
 
@@ -150,6 +152,28 @@ def test_tumor_that_nobody_drew_is_not_a_wide_margin(read: ReadStudy) -> None:
     found = finding(result, "minimum_ablation_margin")
     assert found.status is Status.NOT_ASSESSABLE
     assert "not assessable" in result.verdict
+
+
+def test_tumor_drawn_outside_the_zone_is_not_given_that_zones_margin(read: ReadStudy) -> None:
+    drawings = tuple(
+        replace(drawing, mask=replace(drawing.mask, affine=shifted(drawing.mask.affine)))
+        if isinstance(drawing, DrawnMask) and "umor" in drawing.label
+        else drawing
+        for drawing in read.drawings
+    )
+    result = analyse(replace(read, drawings=drawings), OPTIONS)
+    found = finding(result, "minimum_ablation_margin")
+    assert found.status is Status.NOT_ASSESSABLE
+    assert found.reason is not None
+    assert "no ablation zone" in found.reason.sentence
+    assert len(result.tumors) == 2  # the tumor without zone, and the zone without tumor
+
+
+def shifted(affine: Matrix) -> Matrix:
+    """Half a liver away."""
+    moved = affine.copy()
+    moved[0, 3] += 45.0
+    return moved
 
 
 def test_flipped_slices_change_nothing(read: ReadStudy) -> None:

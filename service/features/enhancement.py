@@ -110,6 +110,8 @@ def _obstacle(case: Case, role: Role) -> Reason | None:
             return Reason("enhancement.no_phase", sentence)
     if int(_core(case).sum()) < FEWEST:
         return Reason("enhancement.tumor_too_small", "The tumor is too small: nothing of it is free of its edge.")
+    if float(np.median(case.phases[Role.T1_PRE].values[_core(case)])) <= 0.0:
+        return Reason("enhancement.no_signal", "The tumor gives no signal before contrast, so its enhancement has no base.")
     change = _gain(case, role)
     if change is not None and abs(change - 1.0) > GAIN:
         sentence = (

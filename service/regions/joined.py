@@ -13,14 +13,33 @@ from service.regions.region import Region
 from service.volumes.volume import Array
 
 
-def zone_of(tumor: Region, zones: Sequence[Region]) -> Region:
-    """The zone that holds most of the tumor, as one with those that touch it; all lie on one grid."""
-    found = max(zones, key=lambda zone: float(np.minimum(zone.mask.values, tumor.mask.values).sum()))
+def pairs_of(tumors: Sequence[Region], zones: Sequence[Region]) -> tuple[tuple[Region | None, Region | None], ...]:
+    """Each tumor with its zone (None when it lies in none), then each zone in which no tumor is known.
+
+    A tumor is never paired with a zone elsewhere: that would be the margin of another lesion.
+    """
+    pairs: list[tuple[Region | None, Region | None]] = [(tumor, zone_of(tumor, zones)) for tumor in tumors]
+    used = [zone.mask.values for _, zone in pairs if zone is not None]
+    free = [zone for zone in zones if not any(_shared(zone.mask.values, mask) for mask in used)]
+    return (*pairs, *((None, zone) for zone in free))
+
+
+def zone_of(tumor: Region, zones: Sequence[Region]) -> Region | None:
+    """The zone that holds most of the tumor, as one with those that touch it; None when no zone holds any of it."""
+    holding = [zone for zone in zones if _shared(zone.mask.values, tumor.mask.values)]
+    if not holding:
+        return None
+    found = max(holding, key=lambda zone: float(np.minimum(zone.mask.values, tumor.mask.values).sum()))
     left = [zone for zone in zones if zone is not found]
     while touching := [zone for zone in left if _touch(found.mask.values, zone.mask.values)]:
         found = reduce(_joined, touching, found)
         left = [zone for zone in left if zone not in touching]
     return found
+
+
+def _shared(one: Array, other: Array) -> bool:
+    """Whether two masks have a voxel in common that is mostly of both."""
+    return bool(((one > 0.5) & (other > 0.5)).any())
 
 
 def _touch(one: Array, other: Array) -> bool:
