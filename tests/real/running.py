@@ -65,13 +65,15 @@ def ask(service: Service, path: str) -> Any:
         connection.close()
 
 
-def ended(service: Service) -> dict[str, Any]:
-    """Every study as the API shows it, by its UID, once all have come to an end."""
+def ended(service: Service, *, versions: int = 1) -> dict[str, Any]:
+    """Every study as the API shows it, by its UID, once each has that many versions and the newest came to an end."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         lines = ask(service, "studies?limit=100")["items"]
         if lines and all(line["state"] in ENDED for line in lines):
-            return {line["study_instance_uid"]: ask(service, f"studies/{line['study_instance_uid']}") for line in lines}
+            studies = {line["study_instance_uid"]: ask(service, f"studies/{line['study_instance_uid']}") for line in lines}
+            if all(len(study["versions"]) >= versions for study in studies.values()):
+                return studies
         assert time.monotonic() < deadline, lines
         time.sleep(0.2)
 
