@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from service.regions.classical.tissue import Mask, grown, largest
+from service.regions.classical.tissue import Mask, fraction, grown, largest
 from service.regions.classical.zone import Zone
 from service.study.model import Role
 from service.volumes.volume import Array
@@ -21,7 +21,6 @@ INSIDE = 0.9  # fraction of zone from which a voxel may be judged
 WHOLE = 0.97  # the same for a phase with larger voxels, after blurring the zone as they do
 BLUR = 6.0  # mm, the thickness of such voxels
 UNSHARP = 0.35  # of its contrast: what a phase with larger voxels can be wrong by at an edge
-DOUBT = 6.0  # how wrong, besides noise, a fraction at the zone's edge may be, where several tissues meet
 SKIN = 3.0  # mm of the zone's edge, which tells ablated liver from tumor
 RADII = (4.0, 6.0, 9.0, 13.0)  # mm of the balls that are tried
 REACH = 4.0  # mm that a round may add
@@ -46,30 +45,29 @@ class Tumor:
 def find_tumor(zone: Zone) -> Tumor | str:
     """The tumor in `zone`, or the sentence that says why it is not known."""
     free = ~grown(zone.vessel, min(zone.grid.spacing), zone.grid.spacing)
-    core = ndimage.binary_erosion(zone.part > INSIDE, border_value=1) & free
-    scene = _Scene(zone, _signals(zone), core, (zone.part > 0.1) & free)
+    core = (zone.part > INSIDE) & free
+    scene = _Scene(zone, _signals(zone), core)
     if core.sum() < 100 or not scene.signals:
         return "The ablation zone is too small to look for the tumor in it."
     label = _most_unlike(scene)
     split = None
     for _ in range(ROUNDS):
-        near = scene.zone_part & grown(label, REACH, zone.grid.spacing)
+        near = core & grown(label, REACH, zone.grid.spacing)
         margin = core & grown(label, BESIDE, zone.grid.spacing) & ~label
-        if not (label & core).any() or not margin.any():
+        if not label.any() or not margin.any():
             return NOT_TOLD + "."
-        split = _split(scene, label & core, margin, near)
+        split = _split(scene, label, margin, near)
         label = split.label
     return _judge(scene, split) if split is not None else NOT_TOLD + "."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scene:
-    """The zone with what each phase may say in it: `core` holds no liver and no vessel, `zone_part` only no vessel."""
+    """The zone with what each phase may say in it; `core`: the voxels that hold neither liver nor vessel."""
 
     zone: Zone
     signals: Mapping[Role, Array]
     core: Mask
-    zone_part: Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,39 +128,20 @@ def _split(scene: _Scene, tumor: Mask, margin: Mask, near: Mask) -> _Split:
     contrast = float(np.sqrt(sum((steps[role] / noise[role]) ** 2 for role in steps)))
     if not contrast:
         return _Split(np.zeros_like(scene.zone.part), 0.0, np.zeros_like(tumor))
-    part, precision = _fraction(scene, steps, other, noise)
-    strength = float(np.clip(2.5 / contrast, 0.3, 0.8))
-    part = _weighted(np.clip(part, -1.0, 2.0), np.where(near | margin, precision, np.float32(0)), strength)
+    known = {role: scene.signals[role] for role in steps}
+    full = {role: np.full_like(signal, other[role] + steps[role]) for role, signal in known.items()}
+    none = {role: np.full_like(signal, other[role]) for role, signal in known.items()}
+    part = np.clip(fraction(known, full, none, noise), -1.0, 2.0)
+    part = _within(part, near | margin, float(np.clip(2.5 / contrast, 0.3, 0.8)))
     return _Split(part, contrast, largest(near & (part > 0.5), touching=tumor))
 
 
-def _fraction(
-    scene: _Scene, steps: Mapping[Role, float], other: Mapping[Role, float], noise: Mapping[Role, float]
-) -> tuple[Array, Array]:
-    """Fraction of tumor and its precision: by all contrast in the core, by what liver cannot cause at the zone's edge."""
-    shape = scene.core.shape
-    uu, uy, uv, vv, vy = (np.zeros(shape, dtype=np.float32) for _ in range(5))
-    for role, step in steps.items():
-        signal = scene.signals[role]
-        known = np.isfinite(signal)
-        u = np.float32(step / noise[role])
-        y = np.where(known, (np.nan_to_num(signal) - other[role]) / noise[role], 0).astype(np.float32)
-        v = (scene.zone.beyond[role] - other[role]) / noise[role] if role in scene.zone.beyond else np.zeros_like(y)
-        uu += np.where(known, u * u, np.float32(0))
-        uy += u * y
-        uv += u * v
-        vv += v * v
-        vy += v * y
-    share = np.where(scene.core, np.float32(0), uv / np.maximum(vv, np.float32(1e-6)))
-    precision = np.maximum(uu - share * uv, np.float32(1e-3))
-    part = np.asarray((uy - share * vy) / precision, dtype=np.float32)
-    return part, np.where(scene.core, precision, precision / (1.0 + DOUBT**2 * precision)).astype(np.float32)
-
-
-def _weighted(values: Array, weight: Array, sigma: float) -> Array:
-    """`values` smoothed by `sigma` voxels, each counting by its weight."""
-    total = ndimage.gaussian_filter(weight, sigma)
-    return np.asarray(ndimage.gaussian_filter(values * weight, sigma) / np.maximum(total, 1e-6), dtype=np.float32)
+def _within(values: Array, where: Mask, sigma: float) -> Array:
+    """`values` smoothed within `where` by `sigma` voxels; elsewhere that of the nearest voxel of `where`."""
+    weight = ndimage.gaussian_filter(where.astype(np.float32), sigma)
+    total = ndimage.gaussian_filter(np.where(where, values, np.float32(0)), sigma)
+    nearest = ndimage.distance_transform_edt(~where, return_distances=False, return_indices=True)
+    return np.asarray((total / np.maximum(weight, 1e-3))[tuple(nearest)], dtype=np.float32)
 
 
 def _typical(signal: Array, where: Mask) -> float:
@@ -178,7 +157,7 @@ def _judge(scene: _Scene, split: _Split) -> Tumor | str:
     """The tumor, if what was found is one."""
     zone = scene.zone
     place = split.label
-    skin = scene.zone_part & ~ndimage.binary_erosion(zone.part > 0.5, _ball(SKIN, zone.grid.spacing), border_value=1)
+    skin = scene.core & ~ndimage.binary_erosion(zone.part > 0.5, _ball(SKIN, zone.grid.spacing), border_value=1)
     size = float(place.sum()) * zone.grid.voxel_volume
     fault = ""
     if split.contrast < VISIBLE:
@@ -202,6 +181,6 @@ def _is_blood(scene: _Scene, place: Mask) -> bool:
 def _soft(zone: Zone, split: _Split) -> Array:
     """The fraction of tumor at its edge; whole inside; nowhere more than there is zone."""
     place = ndimage.binary_fill_holes(split.label)
-    part = np.minimum(np.clip(split.part, 0.0, 1.0), zone.part)
+    part = np.clip(split.part, 0.0, 1.0) * zone.part
     core, rest = ndimage.binary_erosion(place), ~ndimage.binary_dilation(place)
     return np.where(core, np.float32(1), np.where(rest, np.float32(0), part)).astype(np.float32)
