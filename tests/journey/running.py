@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.journey.waiting import eventually, free_port
 
-ENDED = ("done", "nothing_to_do", "failed")
+LAST_WORDS = ("done", "unusable", "failed")
 ROOT = Path(__file__).resolve().parents[2]
 
 CONFIG = """
@@ -97,10 +97,10 @@ class Running:
         return answer if status == 200 else None
 
     def settled(self, study_uid: str, versions: int = 1) -> dict[str, Any]:
-        """The study once its newest content has ended."""
+        """The study once its newest content has ended, with the last line of its history, which follows the state."""
 
         def good(seen: dict[str, Any] | None) -> bool:
-            return seen is not None and len(seen["versions"]) >= versions and seen["state"] in ENDED
+            return seen is not None and len(seen["versions"]) >= versions and seen["events"][-1]["word"] in LAST_WORDS
 
         seen = eventually(lambda: self.study(study_uid), good)
         assert seen is not None
