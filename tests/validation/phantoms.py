@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,13 +72,17 @@ class Seen:
         return Counter(found or [Verdict.ABSTAINED])
 
 
-def main(masks: int = 400, chain: int = 64, *, write: bool = True) -> None:
-    """Validate on `masks` phantoms without images and `chain` with, print the figures and put them into docs/evidence.md."""
+def main(masks: int = 400, chain: int = 64, minutes: float = 60.0, *, write: bool = True) -> None:
+    """Validate on `masks` phantoms without images and `chain` with, print the figures and put them into docs/evidence.md.
+
+    After `minutes`, half of them for each, the figures are of what was done until then.
+    """
     console, started = Console(), time.monotonic()
     jobs = [(FIRST_MASKS + n, GRIDS[n % len(GRIDS)], binary) for n in range(masks) for binary in (False, True)]
     with Progress(console=console) as progress, ProcessPoolExecutor(PROCESSES) as pool:
-        margins = _all(pool, progress, "Margins from true contours", _margin, jobs)
-        seen = _all(pool, progress, "Studies, with contours and without", _studies, range(FIRST_CHAIN, FIRST_CHAIN + chain))
+        work = _Work(pool, progress, 30.0 * minutes)
+        seen = work.all("Studies, with contours and without", _studies, range(FIRST_CHAIN, FIRST_CHAIN + chain))
+        margins = work.all("Margins from true contours", _margin, jobs)
     chains = [one for pair in seen for one in pair]
     body = "\n\n".join([_margin_part(jobs, margins), *_chain_parts(chains)])
     body = f"{evidence.stamp('just validate', time.monotonic() - started)}\n\n{body}"
@@ -87,15 +92,23 @@ def main(masks: int = 400, chain: int = 64, *, write: bool = True) -> None:
     sys.exit(1 if any(one.wrong for one in margins) or any(_wrong(one) or one.fault for one in chains) else 0)
 
 
-def _all(
-    pool: ProcessPoolExecutor, progress: Progress, name: str, work: Callable[[Given], Found], given: Iterable[Given]
-) -> list[Found]:
-    """`work` on everything given, in its order, with a bar."""
-    waiting: list[Future[Found]] = [pool.submit(work, one) for one in given]
-    bar = progress.add_task(name, total=len(waiting))
-    for _ in as_completed(waiting):
-        progress.advance(bar)
-    return [one.result() for one in waiting]
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Processes that work for at most `seconds` on each list."""
+
+    pool: ProcessPoolExecutor
+    progress: Progress
+    seconds: float
+
+    def all(self, name: str, work: Callable[[Given], Found], given: Iterable[Given]) -> list[Found]:
+        """`work` on what is given, in its order; on the first part of it when time runs out."""
+        waiting: list[Future[Found]] = [self.pool.submit(work, one) for one in given]
+        bar = self.progress.add_task(name, total=len(waiting))
+        with suppress(TimeoutError):
+            for _ in as_completed(waiting, timeout=self.seconds):
+                self.progress.advance(bar)
+        begun = [one for one in waiting if not one.cancel()]
+        return [one.result() for one in begun]
 
 
 def _margin(job: tuple[int, Vector, bool]) -> Measured:
@@ -146,7 +159,7 @@ def _wrong(one: Seen) -> bool:
 def _margin_part(jobs: Sequence[tuple[int, Vector, bool]], found: Sequence[Measured]) -> str:
     rows = []
     for binary, contours in ((False, "fractions"), (True, "whole voxels")):
-        of = [(job, one) for job, one in zip(jobs, found, strict=True) if job[2] == binary]
+        of = [(job, one) for job, one in zip(jobs, found, strict=False) if job[2] == binary]
         rows += [_margin_row(contours, _grid(grid), [one for job, one in of if job[1] == grid]) for grid in GRIDS]
         rows.append(_margin_row(contours, "all", [one for _, one in of]))
     head = (
