@@ -21,7 +21,7 @@ WEAK = 4.0  # mm, divided by the tumor's contrast-to-noise ratio
 THREAD = 2.5  # mm, half the thickness of what is no body of a tumor
 LONGEST = 2.5  # mm that a thread may reach beyond the body, beyond which it is no tumor that was found
 ROUND = 0.6  # radius of the largest ball inside over that of a ball of the same volume; an ellipsoid of 1.5:1 has .76
-TOUCHES = 1.0  # mm; a tumor so near to the edge may go on beyond it, where nothing tells it from liver
+TOUCHES = 1.01  # smallest sides of a voxel; a tumor so near to the edge may go on beyond it, where nothing tells it from liver
 BEYOND = 1.0  # mm, standard deviation of how far
 INLET = 10.0  # mm, half the width of a notch that a vessel may have cut
 BESIDE = 3.0  # mm around a lumen in which its notch lies
@@ -41,7 +41,7 @@ def is_compact(zone: Zone, tumor: Tumor) -> bool:
 def tumor_sd(zone: Zone, tumor: Tumor, residuals: Mapping[Role, float]) -> float:
     """Standard deviation of the tumor's surface, mm."""
     place = tumor.part > 0.5
-    touching = float(_depth(zone.part > 0.5, zone.grid.spacing)[place].min()) <= TOUCHES
+    touching = float(_depth(zone.part > 0.5, zone.grid.spacing)[place].min()) <= TOUCHES * min(zone.grid.spacing)
     slip = sum(share * residuals.get(role, 0.0) for role, share in _shares(zone, place).items())
     return float(np.linalg.norm([WEAK / tumor.contrast, slip, _thread(zone, place), BEYOND if touching else 0.0]))
 
