@@ -193,6 +193,12 @@ def _read(path: Path | None) -> dict[str, Any]:
         raise BadConfig(f"{path}: is not TOML: {fault}") from fault
 
 
+_PATTERNS = {
+    "address": 'must be "AETITLE@host:port", for example "ARCHIVE@192.0.2.10:104"',
+    "ae_title": "must have 1 to 16 ASCII characters and no backslash",
+}
+
+
 def _faults(fault: ValidationError) -> list[str]:
     return [_sentence(error["loc"], error["type"], error["msg"]) for error in fault.errors()]
 
@@ -204,5 +210,6 @@ def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> str:
     'listener.prot: there is no such setting'
     """
     key = ".".join(str(part) for part in place)
-    text = "there is no such setting" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+    pattern = _PATTERNS.get(str(place[-1])) if place and kind == "string_pattern_mismatch" else None
+    text = "there is no such setting" if kind == "extra_forbidden" else pattern or message.removeprefix("Value error, ")
     return f"{key}: {text}" if key else text

@@ -60,7 +60,7 @@ def write(folder: Path, text: str) -> Path:
         ("[listener]\nport = 70000", "listener.port"),
         ('[listener]\nhost = "0.0.0.0"', "allowed_calling_ae"),
         ('[listener]\nae_title = "A TITLE OF SEVENTEEN"', "listener.ae_title"),
-        ('[[destination]]\nname = "a"\naddress = "nowhere"', "destination.0.address"),
+        ('[[destination]]\nname = "a"\naddress = "nowhere"', 'destination.0.address: must be "AETITLE@host:port"'),
         ('[[destination]]\nname = "a"\naddress = "A@h:1"\n[[destination]]\nname = "a"\naddress = "B@h:1"', "same name"),
         ("[listener", "is not TOML"),
         ("[completion]\nquiet_s = 0", "completion.quiet_s"),

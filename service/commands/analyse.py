@@ -23,6 +23,9 @@ RECORD_FILE = "findings.json"
 
 def analyse_folder(console: Console, settings: Settings, folder: Path, out: Path, *, as_json: bool) -> int:
     """Analyse every study below `folder`; gives the exit status: 0 when each one gave findings."""
+    if not folder.is_dir():
+        console.print(f"{folder} is no folder.", highlight=False, markup=False, soft_wrap=True)
+        return NOTHING
     studies = studies_in(folder)
     if not studies:
         console.print(f"No DICOM instance that takes part in an analysis lies below {folder}.", highlight=False)

@@ -189,5 +189,10 @@ def _use_wal(url: str) -> None:
     connection = sqlite3.connect(path)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.DatabaseError as fault:
+        sentence = (
+            f"{path} cannot be used ({fault}): restore a backup, or move it away; unfinished studies are then queued again."
+        )
+        raise TryAgain("jobs.damaged", sentence) from fault
     finally:
         connection.close()

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from service.errors import TryAgain, Unusable
 
@@ -38,9 +38,10 @@ class Database:
         """The database at an SQLAlchemy `url`, created and migrated as needed; several processes may do so at once.
 
         Raises:
-            Unusable: when the database was written by a newer version of this program.
+            Unusable: when the database was written by a newer version of this program, or `url` names no database of ours.
+            TryAgain: when the database does not answer or is damaged.
         """
-        parsed = make_url(url)
+        parsed = _parsed(url)
         database = cls._sqlite(parsed) if parsed.get_backend_name() == "sqlite" else cls._postgresql(parsed)
         try:
             with database.write() as connection:
@@ -112,6 +113,22 @@ def _available() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise TryAgain("store.unavailable", "The index cannot be reached or its disk is full.") from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:  # the others are faults of a statement, not of the file
+            raise
+        sentence = "The index is damaged or no database: restore a backup, or move it away to index what was received anew."
+        raise TryAgain("store.damaged", sentence) from error
+
+
+def _parsed(url: str) -> URL:
+    """The URL, which may hold a password and so is never quoted."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Unusable("store.url", "The URL of the index is no SQLAlchemy URL.") from error
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise Unusable("store.url", "The index can be kept in SQLite or PostgreSQL, and in no other database.")
+    return parsed
 
 
 @contextmanager

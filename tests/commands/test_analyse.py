@@ -54,3 +54,9 @@ def test_a_study_that_cannot_be_analysed_says_why(folder: Path, tmp_path: Path) 
     only_t2 = next(path for path in folder.iterdir() if "t2" in path.name)
     assert analyse_folder(console, Settings(), only_t2, tmp_path, as_json=False) == 1
     assert "not a post-ablation liver exam" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    console = Console(file=StringIO(), width=80)
+    assert analyse_folder(console, Settings(), tmp_path / "misspelt", tmp_path, as_json=False) == 1
+    assert "misspelt is no folder" in console.file.getvalue()  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import pytest
 
 from service.errors import TryAgain
 from service.jobs.delivery import Pauses
-from service.jobs.engine import Engine, EngineOptions
+from service.jobs.engine import Engine, EngineOptions, _use_wal
 from service.jobs.job import After, Interrupted, Job
 from tests.store.conftest import postgresql
 
@@ -190,3 +190,11 @@ def test_a_pause_before_the_next_round_does_not_hold_up_the_stop(start: Callable
     start(rest)
     assert rest.delivered.wait(15)
     assert rest.calls == ["deliver 1.2.3/abc/1"]
+
+
+def test_damaged_notes_of_the_engine_are_said_so(tmp_path: Path) -> None:
+    file = tmp_path / "engine.sqlite"
+    file.write_bytes(b"no database " * 1000)
+    with pytest.raises(TryAgain) as fault:
+        _use_wal(f"sqlite:///{file}")
+    assert fault.value.code == "jobs.damaged"

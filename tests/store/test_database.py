@@ -97,6 +97,23 @@ def test_sqlite_in_memory_is_refused() -> None:
         Database.open("sqlite://")
 
 
+@pytest.mark.parametrize("url", ["nonsense", "mysql://user:secret@127.0.0.1/index"])
+def test_a_url_that_names_no_database_of_ours_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(Unusable) as refusal:
+        Database.open(url)
+    assert refusal.value.code == "store.url"
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_damaged_file_is_said_to_be_damaged_and_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "index.sqlite"
+    file.write_bytes(b"no database " * 1000)
+    with pytest.raises(TryAgain) as fault:
+        Database.open(f"sqlite:///{file}")
+    assert fault.value.code == "store.damaged"
+    assert file.read_bytes() == b"no database " * 1000
+
+
 def test_a_server_that_does_not_answer_can_be_tried_again() -> None:
     with pytest.raises(TryAgain, match="cannot be reached"):
         Database.open("postgresql://nobody@127.0.0.1:1/none")
