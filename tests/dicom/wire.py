@@ -112,7 +112,7 @@ class Sender:
         return int(answer.Status)
 
 
-def eventually(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
+def eventually(condition: Callable[[], bool], timeout_s: float = 60) -> bool:
     """Whether the condition comes true."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

@@ -77,6 +77,7 @@ def test_the_analysis_gets_the_files_and_the_time_of_its_version(store: Store, j
 
 def test_a_later_version_names_the_report_of_the_earlier_one(store: Store, job: Job, tmp_path: Path) -> None:
     steps_of(store, tmp_path, answers(RESULT)).analyse(job, 2)
+    store.index.set_state(STUDY, job.content_version, State.DONE, "The results are at: archive.")
     store.receive("1.3")
     asked: list[Request] = []
 

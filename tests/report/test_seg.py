@@ -201,7 +201,7 @@ def test_segments_are_coded_tracked_and_coloured(one: Sample) -> None:
     ]
     assert len({segment.tracking_uid for segment in (tumor, zone, outside, vessel)}) == 4
     assert (tumor.algorithm_type.value, zone.algorithm_type.value) == ("SEMIAUTOMATIC", "AUTOMATIC")
-    assert tumor.SegmentDescription == "drawn: SEG 1.2.3 segment 1 'Tumor'"
+    assert tumor.SegmentDescription == "drawn: SEG segment 1 'Tumor'"
 
 
 def test_the_colours_are_the_ones_that_every_eye_can_tell_apart() -> None:
