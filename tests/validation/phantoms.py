@@ -173,7 +173,11 @@ def _margin_part(jobs: Sequence[tuple[int, Vector, bool]], found: Sequence[Measu
         "equivocal",
         "confident-wrong",
     )
-    return f"Minimum ablation margin from the true contours, without images:\n\n{evidence.table(head, rows)}"
+    wrong = [
+        f"{seed} ({_grid(grid)}, {one.error:+.2f} mm)" for (seed, grid, _), one in zip(jobs, found, strict=False) if one.wrong
+    ]
+    title = "Minimum ablation margin from the true contours, without images"
+    return f"{title}:\n\n{evidence.table(head, rows)}\n\nSeeds of confident-wrong answers: {', '.join(wrong) or 'none'}."
 
 
 def _grid(spacing: Vector) -> str:
