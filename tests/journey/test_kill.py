@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 # While it is received, a study waits longer than a sender needs to come back after a restart, so that it is one content.
 PATIENT_S, QUIET_S = 120.0, 1.0
-PAUSE_S = 0.05
+PAUSE_S, SENDING_PAUSE_S = 0.05, 0.01
 ORDER = ("", "receiving", "queued", "analysing", "delivering", "done")  # "": not heard of yet
 REPORT = 92  # percent when the analysis is done and the objects are being composed
 # Where a study is when the service is killed: twenty instants in two studies. It is "complete" about when it is closed.
@@ -53,12 +53,13 @@ class Victim:
         return self.service.study(self.study.uid) or {"state": "", "percent": 0, "counts": {"instances": 0}}
 
     def kill_while_receiving(self) -> None:
-        """After a random number of instances."""
-        target = self.chance.randint(len(self.acknowledged), len(self.study.paths) - 1)
-        with Sending(self.rest, self.service.port) as sending:
+        """After a random number of instances, in the middle of an association: a third of the rest is under way at most."""
+        target = len(self.acknowledged) + self.chance.randint(0, len(self.rest) // 3)
+        with SlowLine(self.service.port, SENDING_PAUSE_S) as line, Sending(self.rest, line.port) as sending:
             eventually(self.seen, lambda seen: seen["counts"]["instances"] >= target)
             self.end(self.chance.uniform(0, 0.2))
             self.acknowledged.update(sending.acknowledged())
+        assert self.rest, "killed too late to interrupt anything"
         self.begin()
 
     def send_the_rest(self) -> None:
