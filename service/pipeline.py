@@ -15,9 +15,10 @@ from service.features.table import measure
 from service.regions.agreement import disagreement
 from service.regions.coverage import liver_left_out
 from service.regions.joined import pairs_of
-from service.regions.margin_surface import MarginSurface, Visibility, margin_surface, visibility
+from service.regions.margin_surface import MarginSurface, margin_surface
 from service.regions.region import Drawing, Exam, Kind, Regions
 from service.regions.table import segment_all
+from service.regions.visibility import Visibility, visibility
 from service.report.result import PhaseUse, Result, Software, TumorResult
 from service.report.uids import derive
 from service.report.verdict import verdict

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.regions.margin_surface import MarginSurface, Visibility
+from service.regions.margin_surface import MarginSurface
 from service.regions.region import Region
+from service.regions.visibility import Visibility
 from service.study.model import Role
 from service.volumes.volume import Volume
 

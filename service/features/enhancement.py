@@ -16,8 +16,8 @@ from service.codes import NO, PERCENT, UNDETERMINED, YES, Code, ours
 from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
 from service.regions.agreement import uptake
-from service.regions.margin_surface import noise_sd
 from service.study.model import Role
+from service.volumes.noise import noise_sd
 from service.volumes.volume import box_of
 
 ENHANCING = 20.0  # %

@@ -1,4 +1,4 @@
-"""The tumor surface with its distance to untreated liver at every point, and how well each point can be seen.
+"""The tumor surface with its distance to untreated liver at every point.
 
 One geometry for all margin findings. Untreated liver is liver minus ablation zone: where the zone reaches the capsule there is
 none, so the capsule costs nothing. Distances are between surfaces, never between voxel centres.
@@ -6,12 +6,10 @@ none, so the capsule costs nothing. Distances are between surfaces, never betwee
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from service.errors import Unusable
 from service.regions.region import Region
@@ -31,14 +29,16 @@ VOXEL_SHARE_BINARY = 0.17  # the same from whole voxels
 class MarginSurface:
     """The tumor surface as n points with what belongs to each.
 
-    `points`, `nearest` (n, 3): LPS mm, on the tumor and the nearest of untreated liver. `areas` (n,) mm2. `margin` (n,) mm,
-    negative where tumor lies in untreated liver. `spread` mm: standard deviation of the minimum that contour edge and voxel
-    size cause. `capsule_modelled`: False without a liver mask, when everything outside the zone counts as untreated.
-    `closed`: False when tumor or zone touch the border of the volume. `lowest` mm: the minimum if liver that the
-    mask may have left out counts as untreated; infinite when there is no sign of such liver.
+    `points`, `nearest` (n, 3): LPS mm, on the tumor and the nearest of untreated liver. `faces` (m, 3): the triangles between
+    the points. `areas` (n,) mm2. `margin` (n,) mm, negative where tumor lies in untreated liver. `spread` mm: standard
+    deviation of the minimum that contour edge and voxel size cause. `capsule_modelled`: False without a liver mask, when
+    everything outside the zone counts as untreated. `closed`: False when tumor or zone touch the border of the volume.
+    `lowest` mm: the minimum if liver that the mask may have left out counts as untreated; infinite when there is no sign of
+    such liver.
     """
 
     points: Matrix
+    faces: NDArray[np.int64]
     areas: Matrix
     margin: Matrix
     nearest: Matrix
@@ -68,7 +68,7 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
         Unusable: `margin.tumor_too_small` when fewer than a few voxels are tumor; `margin.no_untreated_liver` when nothing
             outside the zone is liver, so that no distance exists.
     """
-    low, high = _around(tumor, zone)
+    low, high = around(tumor, zone)
     field = _field(tumor.mask.crop(low, high), binary=tumor.binary)
     untreated = _untreated(zone, liver, low, high)
     mesh = isosurface(field)
@@ -80,6 +80,7 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
         lowest = float(_distances(mesh, _with_left_out(untreated, left_out, low, high))[0].min())
     return MarginSurface(
         points=mesh.vertices,
+        faces=mesh.faces,
         areas=mesh.vertex_areas(),
         margin=margin,
         nearest=nearest,
@@ -90,7 +91,7 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
     )
 
 
-def _around(tumor: Region, zone: Region, more: Index = (0, 0, 0)) -> tuple[Index, Index]:
+def around(tumor: Region, zone: Region, more: Index = (0, 0, 0)) -> tuple[Index, Index]:
     """The box (low, high) of voxel indices that holds tumor and zone with a border, and `more` voxels around it."""
     both = np.maximum(tumor.mask.values, zone.mask.values) > 0
     if not both.any():
@@ -156,108 +157,3 @@ def _closed(mask: NDArray[np.float32]) -> bool:
     inner = np.zeros(mask.shape, dtype=bool)
     inner[1:-1, 1:-1, 1:-1] = True
     return not bool((mask[~inner] > 0.5).any())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Visibility:
-    """What can be judged: `assessable` (n,) for the points of a surface, `reasons` the share (0-1) of area lost to each."""
-
-    assessable: NDArray[np.bool_]
-    reasons: Mapping[str, float]
-
-
-LOWEST_CNR = 4.0  # of a patch: 1 of a voxel; below it an edge is a guess, quality gate Q5
-PATCH_NOISE = 0.256  # SD that smoothing by .7 voxel leaves of a voxel's noise: (2 sqrt(pi) .7) ** -1.5
-INWARD, OUTWARD = 2.0, 3.0  # mm from the edge to where a tissue is judged
-VOID = 0.1  # of the liver's signal: less is no tissue
-TOUCHING = 0.5  # mm
-SMOOTHING = 0.7  # voxels; a patch, not a voxel, is judged
-COVERED = 0.99  # of a patch that must be known
-BLURRED = 5  # voxels beyond the farthest place judged that smoothing and interpolation look at
-
-
-def visibility(surface: MarginSurface, tumor: Region, zone: Region, phases: Mapping[str, Volume]) -> Visibility:
-    """Which points of the tumor surface have an edge that can be seen on both sides of the margin.
-
-    A point is assessable when, in at least one phase, tumor and ablated tissue differ by a contrast-to-noise ratio of 4 (of
-    a smoothed patch), and in at least one phase ablated tissue and untreated liver do, at its nearest place; and when
-    neither lies at the border of the volume or in a signal void. `phases` are on the grid of the regions.
-    """
-    inner, outer = np.zeros(len(surface.points)), np.zeros(len(surface.points))
-    seen = np.zeros(len(surface.points), dtype=bool)
-    reach = [int(np.ceil(OUTWARD / size)) + BLURRED for size in tumor.mask.spacing]
-    low, high = _around(tumor, zone, (reach[0], reach[1], reach[2]))
-    for volume in phases.values():
-        tissue = _Tissue.of(volume.crop(low, high), tumor.crop(low, high), zone.crop(low, high))
-        if tissue is None:
-            continue
-        at_tumor, at_liver = _probe(surface, tissue.smooth)
-        inner = np.fmax(inner, np.abs(at_tumor - tissue.ablated) / tissue.noise)
-        outer = np.fmax(outer, np.abs(at_liver - tissue.ablated) / tissue.noise)
-        seen |= (at_liver > VOID * tissue.liver) & np.isfinite(at_tumor)
-    lost = {
-        "tumor_contrast": inner < LOWEST_CNR,
-        "zone_contrast": outer < LOWEST_CNR,
-        "no_signal": ~seen,
-        "field_of_view": _at_border(surface, tumor.mask),
-    }
-    total = float(surface.areas.sum())
-    share = {reason: float(surface.areas[points].sum()) / total for reason, points in lost.items()}
-    return Visibility(~np.any(list(lost.values()), axis=0), {reason: part for reason, part in share.items() if part > 0})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tissue:
-    """One phase: smoothed image, level of ablated tissue and of liver around it, noise SD of a patch."""
-
-    smooth: Volume
-    ablated: float
-    liver: float
-    noise: float
-
-    @classmethod
-    def of(cls, volume: Volume, tumor: Region, zone: Region) -> _Tissue | None:
-        """None when the phase does not cover the zone."""
-        known = np.isfinite(volume.values)
-        margin = (zone.mask.values > 0.95) & (tumor.mask.values < 0.05) & known
-        around = ndimage.binary_dilation(zone.mask.values > 0.05, iterations=4) & (zone.mask.values < 0.05) & known
-        if margin.sum() < 8 or around.sum() < 8:
-            return None
-        # What the phase does not cover stays unknown: as a zero it would be the best contrast of all.
-        covered = ndimage.gaussian_filter(known.astype(np.float32), SMOOTHING) > COVERED
-        values = ndimage.gaussian_filter(np.nan_to_num(volume.values), SMOOTHING)
-        smooth = volume.with_values(np.where(covered, values, np.float32(np.nan)))
-        noise = max(PATCH_NOISE * noise_sd(volume, margin), 1e-6)
-        return cls(smooth, float(np.median(volume.values[margin])), float(np.median(volume.values[around])), noise)
-
-
-def noise_sd(volume: Volume, where: NDArray[np.bool_]) -> float:
-    """Noise SD of a voxel inside the even tissue `where`: from differences of neighbours in a row, by median.
-
-    Robust to a slow bias field and to a few bright voxels (Immerkaer's idea with a median).
-    """
-    pair = where[:, :, 1:] & where[:, :, :-1]
-    difference = (volume.values[:, :, 1:] - volume.values[:, :, :-1])[pair]
-    difference = difference[np.isfinite(difference)]
-    if difference.size < 8:
-        return float(np.nanstd(volume.values[where]))
-    return float(np.median(np.abs(difference)) / 0.6745 / np.sqrt(2.0))
-
-
-def _probe(surface: MarginSurface, smooth: Volume) -> tuple[Matrix, Matrix]:
-    """Signal `INWARD` mm inside the tumor and `OUTWARD` mm beyond the edge of the zone, for each point."""
-    step = (surface.nearest - surface.points) * np.where(surface.margin < 0, -1.0, 1.0)[:, None]
-    # Where both surfaces touch, the step has no direction: there it is that from the middle of the tumor.
-    step = np.where(np.abs(surface.margin)[:, None] < TOUCHING, surface.points - surface.points.mean(axis=0), step)
-    toward = step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-6)
-    return sample(smooth, surface.points - INWARD * toward), sample(smooth, surface.nearest + OUTWARD * toward)
-
-
-def _at_border(surface: MarginSurface, grid: Volume) -> NDArray[np.bool_]:
-    """Points whose tumor or liver side lies in the outermost voxels, where nothing beyond is known."""
-    last = np.array(grid.shape) - 1
-    at = np.zeros(len(surface.points), dtype=bool)
-    for points in (surface.points, surface.nearest):
-        index = grid.to_index(points)
-        at |= ((index < 0.5) | (index > last - 0.5)).any(axis=1)
-    return at

@@ -14,8 +14,9 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from service.errors import Unusable
-from service.regions.margin_surface import MarginSurface, noise_sd
+from service.regions.margin_surface import MarginSurface
 from service.regions.region import Region
+from service.volumes.noise import noise_sd
 from service.volumes.refine import interpolate, refine, refine_binary
 from service.volumes.volume import Array, Index, Volume, box_of
 

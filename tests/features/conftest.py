@@ -12,8 +12,9 @@ from service.features.case import Case
 from service.features.finding import Finding
 from service.phantom.patient import PhantomPatient, make_patient
 from service.phantom.vessels import VesselKind
-from service.regions.margin_surface import margin_surface, visibility
+from service.regions.margin_surface import margin_surface
 from service.regions.region import Kind, Region
+from service.regions.visibility import visibility
 from service.study.model import Role
 from service.volumes.align import resample
 

@@ -11,7 +11,7 @@ from service.codes import NO, YES
 from service.features import assessable
 from service.features.case import Case
 from service.features.finding import Status
-from service.regions.margin_surface import visibility
+from service.regions.visibility import visibility
 from tests.features.conftest import hidden
 
 

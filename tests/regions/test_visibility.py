@@ -1,0 +1,45 @@
+"""What noise and signal voids take away of the margin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.regions.margin_surface import margin_surface
+from service.regions.region import Kind
+from service.regions.visibility import visibility
+from service.volumes.volume import Volume
+from tests.shapes import ball, grid, region
+
+
+def scene(noise: float) -> tuple[Volume, Volume, Volume, Volume]:
+    """Grid, and a portal-venous-like image of tumor 120 in zone 74 in liver 190."""
+    onto = grid(24.0)
+    tumor, zone = region(Kind.TUMOR, ball(6.0), onto), region(Kind.ABLATION_ZONE, ball(13.0), onto)
+    clean = 190.0 - 116.0 * zone.mask.values + 46.0 * tumor.mask.values
+    image = clean + np.random.default_rng(3).normal(0, noise, onto.shape)
+    return onto, tumor.mask, zone.mask, onto.with_values(image.astype(np.float32))
+
+
+@pytest.mark.parametrize(("noise", "low", "high"), [(6.0, 0.98, 1.0), (150.0, 0.0, 0.5)])
+def test_noise_hides_the_margin(noise: float, low: float, high: float) -> None:
+    onto, _, _, image = scene(noise)
+    tumor, zone = region(Kind.TUMOR, ball(6.0), onto), region(Kind.ABLATION_ZONE, ball(13.0), onto)
+    surface = margin_surface(tumor, zone, None)
+    seen = visibility(surface, tumor, zone, {"portal_venous": image})
+    assert low <= surface.areas[seen.assessable].sum() / surface.areas.sum() <= high
+
+
+def test_blinded_sector_is_not_assessable() -> None:
+    """A signal void over a fifth of the margin takes about that much away."""
+    onto, _, _, image = scene(4.0)
+    tumor, zone = region(Kind.TUMOR, ball(6.0), onto), region(Kind.ABLATION_ZONE, ball(13.0), onto)
+    index = np.stack(np.meshgrid(*[np.arange(size) for size in onto.shape], indexing="ij"), axis=-1).astype(np.float64)
+    points = onto.to_mm(index)
+    direction = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-6)
+    sector = direction[..., 0] > 0.6  # a spherical cap of (1 - .6) / 2 = 20 % of all directions
+    blind = image.with_values(np.where(sector, 0.0, image.values).astype(np.float32))
+    surface = margin_surface(tumor, zone, None)
+    seen = visibility(surface, tumor, zone, {"portal_venous": blind})
+    assert pytest.approx(0.8, abs=0.05) == surface.areas[seen.assessable].sum() / surface.areas.sum()
+    assert "no_signal" in seen.reasons
