@@ -23,10 +23,10 @@ from service.configured import caller_of, destinations_of, engine_url, index_url
 from service.dicom.header_scan import read_header
 from service.dicom.listener import Listener, ListenerOptions
 from service.errors import TryAgain
-from service.jobs.analysis import software
 from service.jobs.delivery import Courier, Pauses
 from service.jobs.engine import Engine, EngineOptions
 from service.jobs.selftest import self_test
+from service.jobs.software import software
 from service.jobs.steps import Steps
 from service.jobs.worker import Worker
 from service.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.dicom.destination import Caller, Destination, parse_destination
 from service.jobs.process import Limits
-from service.pipeline import AnalysisOptions
+from service.options import AnalysisOptions
 from service.regions.region import Kind
 from service.settings import Settings
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from service.errors import Unusable
 from service.features.case import Case
 from service.features.table import measure
+from service.options import AnalysisOptions
 from service.regions.agreement import disagreement
 from service.regions.coverage import liver_left_out
 from service.regions.joined import pairs_of
@@ -35,14 +36,6 @@ Progress = Callable[[str, int], None]
 REFERENCES = (Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL, Role.T1_PRE, Role.T2)
 AFTER_CONTRAST = frozenset({Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL})
 MEASURED_ON = frozenset(REFERENCES)
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisOptions:
-    """What can change a number. `labels`: (code or word, kind of region) pairs that go before the built-in table."""
-
-    segmenters: tuple[str, ...] = ("drawn", "classical")
-    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,11 +14,11 @@ import pytest
 from service.jobs.analysis import analyse_files
 from service.jobs.example import example_patient
 from service.jobs.truth import MARGIN, VESSEL, Verdict, compare
+from service.options import AnalysisOptions
 from service.phantom.degrade import POOR, TYPICAL, Degradations
 from service.phantom.patient import PhantomPatient, make_patient
 from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
-from service.pipeline import AnalysisOptions
 
 WHEN = datetime(2024, 3, 12, 10, 0, tzinfo=UTC)
 KINDS = tuple(VesselKind)  # each of the eight once on either quality

@@ -14,12 +14,13 @@ from service.errors import Unusable
 from service.features import margin, vessel
 from service.features.finding import Finding, Status
 from service.jobs.analysis import read_study
+from service.options import AnalysisOptions
 from service.phantom.degrade import TYPICAL
 from service.phantom.patient import PhantomPatient, render
 from service.phantom.recipe import Wish, random_recipe
 from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
-from service.pipeline import AnalysisOptions, ReadStudy, analyse
+from service.pipeline import ReadStudy, analyse
 from service.regions.region import DrawnMask
 from service.report.result import Result
 from service.report.wording import FORBIDDEN

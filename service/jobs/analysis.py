@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -15,23 +14,22 @@ from typing import Any
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from service import __version__
-from service.codes import PRODUCT
 from service.dicom.drawings import read_drawings
 from service.dicom.read import Unreadable, read_instances, read_planes
 from service.errors import Unusable
 from service.jobs.messages import MadeFile
-from service.pipeline import AnalysisOptions, ReadStudy, analyse, choose_phases
+from service.jobs.software import software
+from service.options import AnalysisOptions
+from service.pipeline import ReadStudy, analyse, choose_phases
 from service.report.compose import Made, compose
 from service.report.record import to_record
-from service.report.result import Result, Software
+from service.report.result import Result
 from service.study.assemble import DRAWINGS, assemble
 from service.study.model import Instance, Phase, Study
 from service.study.roles import assign_roles
 from service.volumes.build import PixelPlane
 
 Progress = Callable[[str, int], None]
-HASH_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +103,6 @@ def read_study(
     used = (use.phase for use in choose_phases(read) if use.used)  # the pixels of the others are never decoded
     planes, undecoded = _decoded(used)
     return replace(read, planes=planes, undecoded=undecoded)
-
-
-def software(options: AnalysisOptions) -> Software:
-    """Who measures; the hash covers every option that can change a number."""
-    text = json.dumps(asdict(options), sort_keys=True, default=str)
-    return Software(PRODUCT, __version__, hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS])
 
 
 def content_version_of(paths: Iterable[Path]) -> str:

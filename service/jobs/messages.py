@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from service.pipeline import AnalysisOptions
+from service.options import AnalysisOptions
 
 
 @dataclass(frozen=True, slots=True)

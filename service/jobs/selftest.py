@@ -16,9 +16,9 @@ from service.jobs.example import example_patient
 from service.jobs.messages import Request
 from service.jobs.process import Ended, Limits, run_analysis
 from service.jobs.truth import MARGIN, VESSEL, Beside, Verdict, compare
+from service.options import AnalysisOptions
 from service.phantom.truth import Truth
 from service.phantom.write import write_study
-from service.pipeline import AnalysisOptions
 
 EXACT_MM = 0.8  # the largest margin error that drawn masks may have
 WHEN = datetime(2024, 3, 12, tzinfo=UTC)

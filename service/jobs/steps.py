@@ -11,7 +11,7 @@ from service.jobs.delivery import Courier
 from service.jobs.job import After, Job
 from service.jobs.messages import Answer, MadeFile, Request
 from service.jobs.process import Ended, Limits, Progress, run_analysis, work_folder
-from service.pipeline import AnalysisOptions
+from service.options import AnalysisOptions
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import MadeObject, State

@@ -19,3 +19,17 @@ def noise_sd(volume: Volume, where: NDArray[np.bool_]) -> float:
     if difference.size < 8:
         return float(np.nanstd(volume.values[where]))
     return float(np.median(np.abs(difference)) / 0.6745 / np.sqrt(2.0))
+
+
+def standard_error_share(window: tuple[float, ...]) -> float:
+    """Variance of a mean under a Gaussian window with these SDs (voxels) over the variance of one voxel.
+
+    >>> round(standard_error_share((2.0, 2.0, 2.0)) ** -1)
+    356
+    """
+    share = 1.0
+    for width in window:
+        reach = np.arange(-np.ceil(5 * width), np.ceil(5 * width) + 1)
+        kernel = np.exp(-0.5 * (reach / width) ** 2)
+        share *= float((kernel**2).sum() / kernel.sum() ** 2)
+    return share

@@ -28,10 +28,10 @@ from service.dicom.sender import send
 from service.jobs.example import example_patient
 from service.jobs.messages import Request
 from service.jobs.process import Ended, Limits, run_analysis, work_folder
+from service.options import AnalysisOptions
 from service.phantom.patient import PhantomPatient
 from service.phantom.story import Story
 from service.phantom.write import write_study
-from service.pipeline import AnalysisOptions
 from tests.journey.running import Running
 from tests.journey.waiting import eventually, free_port
 from tests.validation import evidence

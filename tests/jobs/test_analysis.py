@@ -8,12 +8,13 @@ import pytest
 from pydicom import dcmread
 
 from service.dicom.header_scan import read_header
-from service.jobs.analysis import Outcome, analyse_files, content_version_of, read_study, software, write_made
+from service.jobs.analysis import Outcome, analyse_files, content_version_of, read_study, write_made
 from service.jobs.example import example_patient
+from service.jobs.software import software
 from service.jobs.truth import Verdict, compare
+from service.options import AnalysisOptions
 from service.phantom.patient import PhantomPatient
 from service.phantom.write import write_study
-from service.pipeline import AnalysisOptions
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import received

@@ -33,7 +33,7 @@ from service.jobs.messages import Answer, MadeFile
 from service.jobs.process import Ended, Limits
 from service.jobs.steps import Steps
 from service.jobs.worker import Worker
-from service.pipeline import AnalysisOptions
+from service.options import AnalysisOptions
 from service.store.files import Files
 from service.store.index import Index
 from service.study.complete import CompletionRule

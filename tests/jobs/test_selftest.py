@@ -6,7 +6,7 @@ from service.jobs import selftest
 from service.jobs.messages import Answer
 from service.jobs.process import Ended, Limits
 from service.jobs.selftest import self_test
-from service.pipeline import AnalysisOptions
+from service.options import AnalysisOptions
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -12,7 +12,7 @@ from service.jobs.job import After, Interrupted, Job
 from service.jobs.messages import Answer, MadeFile, Request
 from service.jobs.process import Ended, Limits, Progress
 from service.jobs.steps import Steps
-from service.pipeline import AnalysisOptions
+from service.options import AnalysisOptions
 from service.store.records import State
 from tests.jobs.conftest import NOW, STUDY, Store
 

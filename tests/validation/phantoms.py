@@ -26,10 +26,10 @@ from rich.progress import Progress
 
 from service.jobs.analysis import Outcome, analyse_files
 from service.jobs.truth import MARGIN, VESSEL, Verdict, compare
+from service.options import AnalysisOptions
 from service.phantom.patient import PhantomPatient, make_patient
 from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
-from service.pipeline import AnalysisOptions
 from service.study.model import Vector
 from tests.features.test_margin_validation import GRIDS, measure
 from tests.features.test_margin_validation import Outcome as Measured
