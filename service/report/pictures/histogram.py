@@ -1,0 +1,131 @@
+"""How much of the tumor surface has which margin, and how sure the minimum is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from service.codes import MM
+from service.regions.margin_surface import MarginSurface
+from service.regions.visibility import Visibility
+from service.report.pictures.canvas import blank
+from service.report.pictures.hatching import hatch
+from service.report.pictures.lettering import write
+from service.report.pictures.style import BANDS, ON_BLACK, SMALL, TEXT, THRESHOLD, Ink, band, outline
+from service.report.wording import shown, shown_interval
+from service.volumes.volume import Matrix
+
+FARTHEST = 25.0  # mm; wider margins share the last bar
+FINE, COARSE = 0.5, 1.0  # mm; widths of a bar, both of which meet the edges of all bands
+LONG = 16.0  # mm from the lowest to the highest margin: more is drawn in coarse bars
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """`edges` (n + 1,) mm; the surface in each bar, cm2: `assessable` (n,) and `hidden` (n,).
+
+    A bar holds what is above its lower edge up to and with its upper edge. `cut` says that the last one also holds all beyond.
+    """
+
+    edges: Matrix
+    assessable: Matrix
+    hidden: Matrix
+    cut: bool
+
+
+def figure(surface: MarginSurface, visibility: Visibility, interval: tuple[float, float], ink: Ink = ON_BLACK) -> Figure:
+    """The histogram alone."""
+    drawn = blank(5.0, 3.3, ink)
+    histogram(drawn.add_axes((0.13, 0.16, 0.84, 0.70)), surface, visibility, interval, ink)
+    return drawn
+
+
+def histogram(
+    axes: Axes, surface: MarginSurface, visibility: Visibility, interval: tuple[float, float], ink: Ink = ON_BLACK
+) -> None:
+    """Draw the surface (cm2) over its margin (mm), the 3 mm line, and the minimum with its `interval` (low, high; mm)."""
+    bars = counted(surface, visibility)
+    _limits(axes, bars, interval)
+    axes.bar(bars.edges[:-1], bars.assessable, **_look(bars, ink)).set_label("assessable")
+    _hidden(axes, bars, ink)
+    _lines(axes, surface.minimum, interval, ink)
+    _scales(axes, bars, ink)
+    title = f"Minimum {shown(surface.minimum, MM)}, 95 % interval {shown_interval(interval, MM)}"
+    axes.set_title(title, color=ink.pen, fontsize=TEXT, fontweight="bold")
+
+
+def counted(surface: MarginSurface, visibility: Visibility) -> Bars:
+    """The surface in bars of the margin."""
+    cut = bool(surface.margin.max() > FARTHEST)
+    margin = np.minimum(surface.margin, FARTHEST)
+    width = FINE if np.ptp(margin) <= LONG else COARSE
+    first, last = np.ceil(margin.min() / width) - 1.0, np.ceil(margin.max() / width)
+    # Half-open to the left, as the bands are: exactly 3 mm is not more than 3 mm.
+    number = (np.ceil(margin / width) - 1.0 - first).astype(np.int64)
+    count = int(last - first)
+    seen, hidden = (
+        np.bincount(number, np.where(part, surface.areas, 0.0) / 100.0, minlength=count).astype(np.float64)
+        for part in (visibility.assessable, ~visibility.assessable)
+    )
+    return Bars(np.arange(first, last + 1.0) * width, seen, hidden, cut)
+
+
+def _hidden(axes: Axes, bars: Bars, ink: Ink) -> None:
+    """The part that is not assessable on top of the other, hatched as on the map."""
+    axes.bar(bars.edges[:-1], bars.hidden, bottom=bars.assessable, **_look(bars, ink)).set_label("not assessable")
+
+    def where(positions: Matrix) -> NDArray[np.bool_]:
+        number = np.searchsorted(bars.edges, positions[..., 0], side="right") - 1
+        known = (number >= 0) & (number < len(bars.hidden))
+        number = np.clip(number, 0, len(bars.hidden) - 1)
+        foot = bars.assessable[number]
+        return np.asarray(known & (positions[..., 1] > foot) & (positions[..., 1] < foot + bars.hidden[number]))
+
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    hatch(axes, where, (left, right, bottom, top), ((right - left) / 60.0, (top - bottom) / 36.0))
+
+
+def _look(bars: Bars, ink: Ink) -> dict[str, Any]:
+    colors = [BANDS[number] for number in band(bars.edges[1:])]
+    return {
+        "width": bars.edges[1] - bars.edges[0],
+        "align": "edge",
+        "color": colors,
+        "edgecolor": ink.pen,
+        "linewidth": 0.6,
+        "zorder": 2,
+    }
+
+
+def _limits(axes: Axes, bars: Bars, interval: tuple[float, float]) -> None:
+    """Room for all bars, zero, the threshold and the interval, and above the bars for what is written there."""
+    low, high = (min(max(end, -FARTHEST), FARTHEST) for end in interval)
+    axes.set_xlim(min(bars.edges[0], low, 0.0) - 0.5, max(bars.edges[-1], high, THRESHOLD) + 0.5)
+    axes.set_ylim(0.0, 1.3 * float((bars.assessable + bars.hidden).max()))
+
+
+def _lines(axes: Axes, minimum: float, interval: tuple[float, float], ink: Ink) -> None:
+    ends = np.clip(interval, *axes.get_xlim())
+    axes.axvspan(*ends, facecolor=ink.faint, alpha=0.55, linewidth=0, zorder=1).set_gid("interval")
+    axes.axvline(minimum, color=ink.pen, linewidth=1.6, zorder=4, path_effects=outline(ink.paper)).set_gid("minimum")
+    line = axes.axvline(
+        THRESHOLD, color=ink.pen, linewidth=1.8, linestyle=(0, (4, 2)), zorder=4, path_effects=outline(ink.paper)
+    )
+    line.set_gid("threshold")
+    top = (THRESHOLD, axes.get_ylim()[1])
+    write(axes, "3 mm", top, (4, -2), ha="left", va="top", fontweight="bold", color=ink.pen, path_effects=outline(ink.paper))
+
+
+def _scales(axes: Axes, bars: Bars, ink: Ink) -> None:
+    axes.set_facecolor(ink.paper)
+    axes.tick_params(colors=ink.pen, labelsize=SMALL)
+    axes.spines[["left", "bottom"]].set_color(ink.pen)
+    axes.spines[["top", "right"]].set_visible(False)
+    beyond = f"; {FARTHEST:.0f} and more in the last bar" if bars.cut else ""
+    axes.set_xlabel(f"margin, mm{beyond}", color=ink.pen, fontsize=TEXT)
+    axes.set_ylabel("tumor surface, cm\u00b2", color=ink.pen, fontsize=TEXT)
