@@ -32,5 +32,6 @@ def hatch(axes: Axes, where: Where, box: tuple[float, float, float, float], pitc
     drawn = np.where((inside & where(np.nan_to_num(points)))[..., None], points, np.nan).reshape(-1, 2)
     (line,) = axes.plot(drawn[:, 0], drawn[:, 1], color="white", linewidth=0.9, scalex=False, scaley=False, zorder=3)
     line.set_path_effects(outline("black", 2.4))
+    line.set_solid_capstyle("butt")  # round ends would reach beyond what is hatched
     line.set_gid("not assessable")
     return line

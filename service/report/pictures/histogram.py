@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from service.codes import MM
@@ -41,7 +42,7 @@ class Bars:
 def figure(surface: MarginSurface, visibility: Visibility, interval: tuple[float, float], ink: Ink = ON_BLACK) -> Figure:
     """The histogram alone."""
     drawn = blank(5.0, 3.3, ink)
-    histogram(drawn.add_axes((0.13, 0.16, 0.84, 0.70)), surface, visibility, interval, ink)
+    histogram(drawn.add_axes((0.13, 0.15, 0.84, 0.75)), surface, visibility, interval, ink)
     return drawn
 
 
@@ -55,8 +56,7 @@ def histogram(
     _hidden(axes, bars, ink)
     _lines(axes, surface.minimum, interval, ink)
     _scales(axes, bars, ink)
-    title = f"Minimum {shown(surface.minimum, MM)}, 95 % interval {shown_interval(interval, MM)}"
-    axes.set_title(title, color=ink.pen, fontsize=TEXT, fontweight="bold")
+    axes.set_title(_title(surface.minimum, interval), color=ink.pen, fontsize=TEXT, fontweight="bold")
 
 
 def counted(surface: MarginSurface, visibility: Visibility) -> Bars:
@@ -87,7 +87,7 @@ def _hidden(axes: Axes, bars: Bars, ink: Ink) -> None:
         return np.asarray(known & (positions[..., 1] > foot) & (positions[..., 1] < foot + bars.hidden[number]))
 
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    hatch(axes, where, (left, right, bottom, top), ((right - left) / 60.0, (top - bottom) / 36.0))
+    hatch(axes, where, (left, right, bottom, top), ((right - left) / 50.0, (top - bottom) / 30.0))
 
 
 def _look(bars: Bars, ink: Ink) -> dict[str, Any]:
@@ -103,22 +103,28 @@ def _look(bars: Bars, ink: Ink) -> dict[str, Any]:
 
 
 def _limits(axes: Axes, bars: Bars, interval: tuple[float, float]) -> None:
-    """Room for all bars, zero, the threshold and the interval, and above the bars for what is written there."""
-    low, high = (min(max(end, -FARTHEST), FARTHEST) for end in interval)
-    axes.set_xlim(min(bars.edges[0], low, 0.0) - 0.5, max(bars.edges[-1], high, THRESHOLD) + 0.5)
+    """Room for all bars, zero, the threshold and the interval (as far as it ends), and for text above the bars."""
+    ends = [min(max(end, -FARTHEST), FARTHEST) for end in interval if np.isfinite(end)]
+    axes.set_xlim(min(bars.edges[0], 0.0, *ends) - 0.5, max(bars.edges[-1], THRESHOLD, *ends) + 0.5)
     axes.set_ylim(0.0, 1.3 * float((bars.assessable + bars.hidden).max()))
 
 
 def _lines(axes: Axes, minimum: float, interval: tuple[float, float], ink: Ink) -> None:
-    ends = np.clip(interval, *axes.get_xlim())
-    axes.axvspan(*ends, facecolor=ink.faint, alpha=0.55, linewidth=0, zorder=1).set_gid("interval")
-    axes.axvline(minimum, color=ink.pen, linewidth=1.6, zorder=4, path_effects=outline(ink.paper)).set_gid("minimum")
-    line = axes.axvline(
-        THRESHOLD, color=ink.pen, linewidth=1.8, linestyle=(0, (4, 2)), zorder=4, path_effects=outline(ink.paper)
-    )
-    line.set_gid("threshold")
-    top = (THRESHOLD, axes.get_ylim()[1])
-    write(axes, "3 mm", top, (4, -2), ha="left", va="top", fontweight="bold", color=ink.pen, path_effects=outline(ink.paper))
+    low, high = np.clip(interval, *axes.get_xlim())
+    axes.axvspan(low, high, facecolor=ink.faint, alpha=0.55, linewidth=0, zorder=1).set_gid("interval")
+    look: dict[str, Any] = {"color": ink.pen, "zorder": 4, "path_effects": outline(ink.paper)}
+    axes.axvline(minimum, linewidth=1.6, **look).set_gid("minimum")
+    axes.axvline(THRESHOLD, linewidth=1.8, linestyle=(0, (4, 2)), **look).set_gid("threshold")
+    # On the side where the line of the minimum does not run through it.
+    side = -1 if minimum >= THRESHOLD else 1
+    place = (THRESHOLD, axes.get_ylim()[1])
+    write(axes, "3 mm", place, (4 * side, -2), ha="left" if side > 0 else "right", va="top", fontweight="bold", **look)
+
+
+def _title(minimum: float, interval: tuple[float, float]) -> str:
+    low, high = (end if np.isfinite(end) else None for end in interval)
+    said = shown_interval((low, high), MM)
+    return f"Minimum {shown(minimum, MM)}" + (f", 95 % interval {said}" if said else "")
 
 
 def _scales(axes: Axes, bars: Bars, ink: Ink) -> None:
@@ -128,4 +134,8 @@ def _scales(axes: Axes, bars: Bars, ink: Ink) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     beyond = f"; {FARTHEST:.0f} and more in the last bar" if bars.cut else ""
     axes.set_xlabel(f"margin, mm{beyond}", color=ink.pen, fontsize=TEXT)
+    if bars.hidden.any():
+        said = "hatched: not assessable"
+        write(axes, said, (1, 1), (0, -2), xycoords="axes fraction", ha="right", va="top", fontsize=SMALL, color=ink.pen)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("tumor surface, cm\u00b2", color=ink.pen, fontsize=TEXT)

@@ -37,12 +37,13 @@ BAR = 10.0  # mm
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """How a line is drawn: its meaning for the reader, color, width in points, and dashes."""
+    """How a line is drawn: its meaning for the reader, color, width in points, dashes, and the filling of its end."""
 
     meaning: str
     color: str
     width: float
     dashes: Any = "-"
+    end: str = "white"
 
     @property
     def under(self) -> list[AbstractPathEffect]:
@@ -50,14 +51,15 @@ class Pen:
         return outline("black", self.width + 1.4)
 
 
+# Dashes, too, tell the lines apart: on a grey monitor vermillion and sky blue are two greys.
 PENS = {
-    "tumor": Pen("tumor", TUMOR, 2.0),
+    "tumor": Pen("tumor", TUMOR, 2.2),
     "ring": Pen("3 mm around the tumor", RING, 1.6, (0, (1, 1))),
-    "zone": Pen("ablation zone", ZONE, 2.0),
+    "zone": Pen("ablation zone", ZONE, 2.0, (0, (7, 1.5))),
     "liver": Pen("liver", LIVER, 1.2, "-."),
 }
 MARGIN = Pen("margin", "white", 2.2)
-LEAVING = Pen("margin, leaving the plane", "white", 2.2, (0, (1.5, 1)))
+LEAVING = Pen("margin, leaving the plane", "white", 2.2, (0, (1.5, 1)), end="black")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +127,13 @@ def key(axes: Axes, surface: MarginSurface, ink: Ink = ON_BLACK) -> None:
 
 def _sample_of(pen: Pen) -> Line2D:
     marker = "o" if pen in (MARGIN, LEAVING) else ""
-    look: dict[str, Any] = {"marker": marker, "markersize": 4, "path_effects": pen.under, "label": pen.meaning}
+    look: dict[str, Any] = {
+        "marker": marker,
+        "markersize": 4,
+        "markerfacecolor": pen.end,
+        "path_effects": pen.under,
+        "label": pen.meaning,
+    }
     return Line2D([], [], color=pen.color, linewidth=pen.width, linestyle=pen.dashes, **look)
 
 
@@ -212,7 +220,8 @@ def _margin(axes: Axes, plane: _Cut, margin: float) -> None:
     pen = MARGIN if within >= ALONG * abs(margin) else LEAVING
     look: dict[str, Any] = {"color": pen.color, "path_effects": outline("black", 4.2), "scalex": False, "scaley": False}
     axes.plot([0, right], [0, up], linewidth=pen.width, linestyle=pen.dashes, **look)[0].set_gid("margin")
-    axes.plot([0, right], [0, up], "o", markersize=4, **look)
+    axes.plot(0, 0, "o", markersize=4, **look)
+    axes.plot(right, up, "o", markersize=4, markerfacecolor=pen.end, **look)
     across = _beside(plane, axes)
     ha = "left" if across[0] > 0 else "right"
     write_outlined(axes, shown(margin, MM), (right / 2, up / 2), (14 * across[0], 14 * across[1]), ha=ha, fontweight="bold")

@@ -17,7 +17,7 @@ THRESHOLD = 3.0  # mm; the margin that counts as enough must exceed it
 EDGES = (0.0, 3.0, 5.0, 10.0)  # mm between the bands of the margin
 # From tumor left behind (dark) to a wide margin (light). Lightness rises by at least 12 of 100 from band to band, so that the
 # order survives grey printing, and warm turns to cold where red and green would not be told apart.
-BANDS = ("#5c0a26", "#c43a1d", "#f29a2e", "#a5d3ea", "#f3fafe")
+BANDS = ("#560a24", "#bb351b", "#e6871e", "#a5d3ea", "#f6fcff")
 # Okabe and Ito, Color Universal Design (2008), as the segments that viewers show: vermillion and sky blue; yellow for the ring.
 TUMOR, ZONE, RING, LIVER = "#d55e00", "#56b4e9", "#f0e442", "#ffffff"
 
