@@ -98,13 +98,12 @@ class Service:
         log.info("stopped")
 
     def _begin(self, undo: ExitStack) -> None:
-        if self.parts.worker and self.settings.worker.self_test:
-            _require_truth(self.settings)
+        proven = [_require_truth(self.settings)] if self.parts.worker else []
         folder = _writable(self.settings.storage.folder)
         self.files = Files(folder)
         self.index = open_index(self.settings)
         undo.callback(self.index.close)
-        checks = [_disk_check(self.files, self.settings.storage.minimum_free_mb)]
+        checks = [_disk_check(self.files, self.settings.storage.minimum_free_mb), *proven]
         engine = self._start_engine(undo, folder) if self.parts.worker else None
         if self.parts.listener:
             checks.append(self._start_listener(undo))
@@ -246,11 +245,25 @@ def _disk_check(files: Files, minimum_free_mb: int) -> Check:
     return Check("disk", probe)
 
 
-def _require_truth(settings: Settings) -> None:
-    test = self_test(options_of(settings), limits_of(settings))
+def _require_truth(settings: Settings) -> Check:
+    """What the self-test said, for the page.
+
+    Raises:
+        TryAgain: It missed a phantom: nothing is received, measured or shown until that is mended.
+    """
+    if not settings.worker.self_test:
+        return Check("self-test", lambda: Probed(ok=True, sentence="Switched off: worker.self_test is false."))
+    log.info("self_test_began")
+    test = self_test(options_of(settings), limits_of(settings), _log_phantom)
     if not test.passed:
         raise TryAgain("service.self_test", test.sentence)
     log.info("self_test_passed", seconds=round(test.seconds, 1))
+    said = f"{test.sentence} ({test.seconds:.1f} s at the start)"
+    return Check("self-test", lambda: Probed(ok=True, sentence=said))
+
+
+def _log_phantom(phantom: str, percent: int) -> None:
+    log.info("self_test", phantom=phantom, percent=percent)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The phantom patient of the demonstration and the self-test: every main question has a certain answer."""
+"""The phantom patient of the demonstration: every main question has a certain answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A phantom's findings beside its truth: for the demonstration and for the self-test at start-up."""
+"""A phantom's findings beside its truth: for the demonstration and for what must be met at start-up."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,12 +63,12 @@ def make_patient(
     return render(replace(recipe, degradations=replace(degradations, seed=seed)))
 
 
-def render(recipe: PhantomRecipe) -> PhantomPatient:
-    """The patient of a recipe."""
+def render(recipe: PhantomRecipe, roles: Sequence[Role] = PHASES) -> PhantomPatient:
+    """The patient of a recipe, in all phases or in those of `roles`."""
     where = derive_uid(recipe, "frame of reference")
     grid = replace(recipe.t1.empty(), frame_of_reference_uid=where)
     masks = {kind: fraction(body, grid) for kind, body in bodies(recipe).items()}
-    phases = {role: replace(image, frame_of_reference_uid=where) for role, image in _images(recipe).items()}
+    phases = {role: replace(image, frame_of_reference_uid=where) for role, image in _images(recipe, roles).items()}
     return PhantomPatient(recipe, phases, masks, truth_of(recipe))
 
 
@@ -86,16 +86,17 @@ def truth_of(recipe: PhantomRecipe) -> Truth:
     return measure_truth(recipe.lesion, classify(recipe.lesion, recipe.tube), recipe.enhancement)
 
 
-def _images(recipe: PhantomRecipe) -> Mapping[Role, Volume]:
+def _images(recipe: PhantomRecipe, wanted: Sequence[Role]) -> Mapping[Role, Volume]:
     phases: dict[Role, Volume] = {}
-    for roles, moved in _together(recipe):
-        grid = (recipe.t2 if Role.T2 in roles else recipe.t1).empty()
+    for together, moved in _together(recipe):
+        roles = tuple(role for role in together if role in wanted)
+        grid = (recipe.t2 if Role.T2 in together else recipe.t1).empty()
         affine = grid.affine.copy()
         affine[:3, 3] -= moved
-        painted = paint(recipe, replace(grid, affine=affine), roles)
+        painted = paint(recipe, replace(grid, affine=affine), roles) if roles else {}
         for role in roles:
             phases[role] = degrade(grid.with_values(painted[role].values), recipe.degradations, role)
-    return {role: phases[role] for role in PHASES}
+    return {role: phases[role] for role in PHASES if role in phases}
 
 
 def _together(recipe: PhantomRecipe) -> list[tuple[tuple[Role, ...], Floats]]:
