@@ -13,12 +13,10 @@ from service.regions.visibility import Visibility
 from service.volumes.volume import Matrix, Volume
 from tests.shapes import Inside, ball, grid, region
 
-MARK = 1000.0
-
 
 @dataclass(frozen=True)
 class Drawn:
-    """A tumor in a zone with its surface, all of it assessable, on an image of one bright mark."""
+    """A tumor in a zone with its surface, all of it assessable, on a flat image."""
 
     surface: MarginSurface
     visibility: Visibility
@@ -28,7 +26,7 @@ class Drawn:
 
 
 def drawn(tumor: Inside, zone: Inside, onto: Volume) -> Drawn:
-    """The scene on a grid; the image is flat."""
+    """The scene of two bodies on a grid."""
     regions = region(Kind.TUMOR, tumor, onto), region(Kind.ABLATION_ZONE, zone, onto)
     surface = margin_surface(*regions, None)
     seen = Visibility(np.ones(len(surface.points), dtype=bool), {})
