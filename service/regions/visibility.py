@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from service.regions.margin_surface import MarginSurface, around
 from service.regions.region import Region
-from service.volumes.noise import standard_error_share
+from service.volumes.noise import local_sd, noise_sd, standard_error_share
 from service.volumes.surface import sample
 from service.volumes.volume import Array, Matrix, Volume
 
@@ -33,16 +34,27 @@ class Visibility:
 
 
 TUMOR, ABLATED, LIVER = 0, 1, 2  # the order of the tissues of a mixture
-PATCH = 2.5  # mm, SD of the window in which an edge is judged
-LEAST_PATCH = 0.5  # voxels; less would judge single slices
+LEAST_VOXELS = 8  # of a tissue, to speak of it at all
+PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # of tissues, in the normal equations
+PURE = 0.9  # of a voxel that one tissue fills
+MIXED = 0.3  # weight of a voxel of two tissues: what is unexplained there is the contour's error, not noise
+PATCH, WIDE_PATCH = 1.5, 2.5  # mm, SD of the window in which an edge is judged; wide where contrast is low
+LOW_CNR = 5.0  # contrast over noise
+LEAST_PATCH = 0.4  # voxels; less would judge single slices
 REACH = 4.0  # windows' SD; beyond it a voxel has no weight
-LOWEST_CNR = 1.0  # contrast over the noise of a voxel; quality gate Q5
-SURE = 4.0  # contrast over its own standard error
-LEAST_STEP = 0.08  # of the signal: less is texture, bias or a ghost, however little noise there is
+LOWEST_CNR = 0.8  # contrast over the noise of a voxel; quality gate Q5
+SURE = 2.5  # contrast over its own standard error
+LEAST_STEP = 0.05  # of the signal: less is texture, bias or a ghost, however little noise there is
 PRIOR = 0.01  # of the window: weight of a tissue's median, which stands in where none of it is near
-VOID = 0.15  # of the liver's signal: less is no tissue
+VOID = (0.15, 0.25)  # of the liver's signal: less is no tissue; the higher one where noise is that high
+VOID_NOISE = 2.0  # SD of noise; the magnitude of noise alone has a mean of 1.25
+QUANTILE_TO_SD = 0.385  # of a normal distribution: 30th percentile of absolute deviations over SD
+ROUNDS = 2
+OUTLYING = 3.0  # SD; a voxel farther from its mixture says nothing of it
 SMOOTHING = 0.7  # voxels, before a voxel is called void
-HALF = 0.5  # of a window that must be known and must have signal
+HALF = 0.5  # of a window that must be known and must have signal, of a step that must be left
+FADING = 3.0  # windows' SD; how far neighbours are seen
+AT_BORDER = 0.25  # voxels from the outermost centres
 
 
 def visibility(
@@ -56,16 +68,15 @@ def visibility(
     """
     inner, outer = (np.zeros(len(surface.points), dtype=bool) for _ in range(2))
     known, signal = inner.copy(), inner.copy()
-    window = tuple(max(PATCH / size, LEAST_PATCH) for size in tumor.mask.spacing)
-    reach = [int(np.ceil(REACH * width)) + 1 for width in window]
+    reach = [int(np.ceil(REACH * width)) + 1 for width in _window(WIDE_PATCH, tumor.mask)]
     low, high = around(tumor, zone, (reach[0], reach[1], reach[2]))
     tissues = _tissues(tumor, zone, liver)[:, low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     for volume in phases.values():
-        fit = _Mixture.of(volume.crop(low, high), tissues, window)
+        fit = _Mixture.of(volume.crop(low, high), tissues)
         if fit is None:
             continue
-        inner |= fit.differ(surface.points, TUMOR, ABLATED)
-        outer |= fit.differ(surface.nearest, ABLATED, LIVER)
+        inner |= fit.differ(surface.points, TUMOR, ABLATED) & fit.signal(surface.points)
+        outer |= fit.differ(surface.nearest, ABLATED, LIVER) & fit.signal(surface.nearest)
         known |= fit.known(surface.points) & fit.known(surface.nearest)
         signal |= fit.signal(surface.points) & fit.signal(surface.nearest)
     outside = _at_border(surface, tumor.mask) | ~known
@@ -91,60 +102,56 @@ def _tissues(tumor: Region, zone: Region, liver: Region | None) -> Array:
 class _Mixture:
     """One phase as a local mixture of tissues.
 
-    `moments` (3, 3) of volumes, `products` (3), `square` and `weight` are the windowed sums of least squares; `typical` (3)
-    are the tissues' medians; `covered` and `bright` the share of each window that is known and that has signal.
+    `equations` (9, k, j, i) are the windowed sums of least squares, `typical` (3) the tissues' medians, `unexplained` how far
+    each voxel is from its mixture (NaN where that says nothing) and `main` its main tissue; `covered` and `bright` are the
+    share of each window that is known and that has signal. `window`: its SD, voxels.
     """
 
     grid: Volume
-    moments: Mapping[tuple[int, int], Array]
-    products: tuple[Array, ...]
-    square: Array
+    equations: Array
     typical: Matrix
+    unexplained: Array
+    main: NDArray[np.int64]
     covered: Array
     bright: Array
-    error_share: float
+    window: tuple[float, ...]
 
     @classmethod
-    def of(cls, volume: Volume, tissues: Array, window: tuple[float, ...]) -> _Mixture | None:
+    def of(cls, volume: Volume, tissues: Array) -> _Mixture | None:
         """None when the phase does not show ablated tissue and liver at all."""
         known = np.isfinite(volume.values)
         values = np.nan_to_num(volume.values).astype(np.float32)
-        pure = [values[(part > 0.9) & known] for part in tissues]
-        if min(pure[ABLATED].size, pure[LIVER].size) < 8:
+        margin = (tissues[ABLATED] > PURE) & known
+        healthy = values[(tissues[LIVER] > PURE) & known]
+        if min(int(margin.sum()), int((healthy > 0).sum())) < LEAST_VOXELS:
             return None
-        medians = [float(np.median(part)) if part.size else float(np.median(pure[ABLATED])) for part in pure]
-        lit = known & _bright(values, known, float(np.percentile(pure[LIVER], 75)))
-        # A mixed voxel says less of either tissue: its fraction is as uncertain as the contour.
-        weight = lit * tissues.max(axis=0) ** 2
-
-        def windowed(part: Array) -> Array:
-            return np.asarray(ndimage.gaussian_filter(part.astype(np.float32), window, mode="constant", truncate=REACH))
-
-        pairs = [(i, j) for i in range(3) for j in range(i, 3)]
-        return cls(
-            volume,
-            {(i, j): windowed(weight * tissues[i] * tissues[j]) for i, j in pairs},
-            tuple(windowed(weight * part * values) for part in tissues),
-            windowed(weight * values**2),
-            np.array(medians),
-            windowed(known),
-            windowed(lit),
-            standard_error_share(window),
-        )
+        noise = noise_sd(volume, margin)
+        void = float(np.clip(VOID_NOISE * noise, *np.array(VOID) * np.percentile(healthy[healthy > 0], 75)))
+        pure = _pure(values, tissues, known & (values > void))
+        typical = np.array([float(np.median(part)) for part in pure])
+        steps = [np.percentile(np.abs(pure[kind] - typical[ABLATED]), 80) for kind in (TUMOR, LIVER)]
+        window = _window(WIDE_PATCH if min(steps) < LOW_CNR * noise else PATCH, volume)
+        lit = known & _bright(values, known, np.tensordot(typical, tissues, axes=1), void)
+        # A mixed voxel says less of either tissue: its fraction is as uncertain as the contour. Beside a void all are dim.
+        weight = (ndimage.binary_erosion(lit, border_value=1) * tissues.max(axis=0) ** 2).astype(np.float32)
+        if not (weight > MIXED).any():
+            return None
+        equations, unexplained = _robust(values, tissues, weight, typical, window)
+        unexplained = np.where(weight > MIXED, unexplained, np.nan).astype(np.float32)
+        covered, bright = (_windowed(part.astype(np.float32), window) for part in (known, lit))
+        return cls(volume, equations, typical, unexplained, tissues.argmax(axis=0), covered, bright, window)
 
     def differ(self, points: Matrix, first: int, second: int) -> Points:
         """Where (n, 3) two tissues that meet there differ by more than noise and texture."""
-        normal, products = self._equations(points)
-        inverse = np.linalg.inv(normal)
-        levels = np.einsum("nij,nj->ni", inverse, products)
-        squares = self._at(self.square, points) - np.einsum("ni,ni->n", levels, products)
-        mass = np.einsum("nii->n", normal)
-        noise = np.sqrt(np.maximum(squares, 0.0) / np.maximum(mass, 1e-6))
-        difference = inverse[:, first, first] + inverse[:, second, second] - 2.0 * inverse[:, first, second]
-        error = noise * np.sqrt(np.maximum(difference, 0.0) * self.error_share)
+        levels, inverse = _solve(np.stack([self._at(part, points) for part in self.equations], axis=1), self.typical)
+        # Of each tissue, half of what is near has to fit: where it does not, its level is that of its surroundings.
+        noise = np.maximum(self._noise(points, first), self._noise(points, second))
+        variance = inverse[:, first, first] + inverse[:, second, second] - 2.0 * inverse[:, first, second]
+        error = noise * np.sqrt(np.maximum(variance, 0.0) * standard_error_share(self.window))
         step = np.abs(levels[:, first] - levels[:, second])
-        least = LEAST_STEP * np.maximum(levels[:, first], levels[:, second])
-        return np.asarray((step > LOWEST_CNR * noise) & (step > SURE * error) & (step > least))
+        texture = LEAST_STEP * np.maximum(levels[:, first], levels[:, second])
+        seen = step > np.max([LOWEST_CNR * noise, SURE * error, texture], axis=0)
+        return np.asarray(seen & ~_fading(points, step, seen))
 
     def known(self, points: Matrix) -> Points:
         """Where (n, 3) the phase covers the place."""
@@ -154,23 +161,77 @@ class _Mixture:
         """Where (n, 3) at least half of what the phase covers is brighter than a void."""
         return np.asarray(self._at(self.bright, points) >= HALF * self._at(self.covered, points))
 
-    def _equations(self, points: Matrix) -> tuple[Matrix, Matrix]:
-        """The normal equations (n, 3, 3) and (n, 3) at each point, drawn a little toward the tissues' medians."""
-        normal = np.zeros((len(points), 3, 3))
-        for (i, j), part in self.moments.items():
-            normal[:, i, j] = normal[:, j, i] = self._at(part, points)
-        products = np.stack([self._at(part, points) for part in self.products], axis=1)
-        return normal + PRIOR * np.eye(3), products + PRIOR * self.typical
+    def _noise(self, points: Matrix, tissue: int) -> Matrix:
+        own = np.where(self.main == tissue, self.unexplained, np.float32(np.nan))
+        return np.maximum(local_sd(self.grid.with_values(own), points, self.window), 1e-6)
 
     def _at(self, part: Array, points: Matrix) -> Matrix:
         return sample(self.grid.with_values(part), points)
 
 
-def _bright(values: Array, known: Points, liver: float) -> Points:
-    """Voxels that are not in a signal void."""
+def _pure(values: Array, tissues: Array, usable: Points) -> tuple[Array, ...]:
+    """The values of the voxels of one tissue alone; a tissue without any has those of all tissues."""
+    parts = tuple(values[(part > PURE) & usable] for part in tissues)
+    return tuple(part if part.size else values[usable] for part in parts)
+
+
+def _window(patch: float, grid: Volume) -> tuple[float, ...]:
+    """A window with an SD of `patch` mm, in voxels."""
+    return tuple(max(patch / size, LEAST_PATCH) for size in grid.spacing)
+
+
+def _windowed(part: Array, window: tuple[float, ...]) -> Array:
+    return np.asarray(ndimage.gaussian_filter(part, window, mode="constant", truncate=REACH))
+
+
+def _equations(values: Array, tissues: Array, weight: Array, window: tuple[float, ...]) -> Array:
+    """The windowed sums (9, k, j, i) of weighted least squares: six of the normal matrix, three of the right side."""
+    parts = [weight * tissues[i] * tissues[j] for i, j in PAIRS] + [weight * part * values for part in tissues]
+    return np.stack([_windowed(part, window) for part in parts])
+
+
+def _robust(values: Array, tissues: Array, weight: Array, typical: Matrix, window: tuple[float, ...]) -> tuple[Array, Array]:
+    """The equations without outlying voxels (iteratively reweighted), and what they leave unexplained of each voxel."""
+    equations = _equations(values, tissues, weight, window)
+    unexplained = _unexplained(equations, values, tissues, typical)
+    for _ in range(ROUNDS):
+        usual = OUTLYING * float(np.percentile(unexplained[weight > MIXED], 30)) / QUANTILE_TO_SD
+        trusted = weight * np.minimum(1.0, usual / np.maximum(unexplained, 1e-6)) ** 2
+        equations = _equations(values, tissues, trusted.astype(np.float32), window)
+        unexplained = _unexplained(equations, values, tissues, typical)
+    return equations, unexplained
+
+
+def _unexplained(equations: Array, values: Array, tissues: Array, typical: Matrix) -> Array:
+    """How far each voxel (k, j, i) is from the mixture around it."""
+    levels, _ = _solve(equations.reshape(len(equations), -1).T, typical)
+    return np.asarray(np.abs(values - (levels.T.reshape(tissues.shape) * tissues).sum(axis=0)), dtype=np.float32)
+
+
+def _solve(equations: NDArray[np.floating], typical: Matrix) -> tuple[Matrix, Matrix]:
+    """Levels (n, 3) and inverse normal matrix (n, 3, 3) of the equations (n, 9), drawn a little toward `typical`."""
+    normal = np.zeros((len(equations), 3, 3))
+    for column, (i, j) in enumerate(PAIRS):
+        normal[:, i, j] = normal[:, j, i] = equations[:, column]
+    inverse = np.linalg.inv(normal + PRIOR * np.eye(3))
+    products = equations[:, len(PAIRS) :] + PRIOR * typical
+    return np.asarray(np.einsum("nij,nj->ni", inverse, products)), np.asarray(inverse, dtype=np.float64)
+
+
+def _fading(points: Matrix, step: Matrix, seen: Points) -> Points:
+    """Points beside lost ones at which less than half of the usual step is left: what they show is their neighbours'."""
+    if seen.all() or not seen.any():
+        return np.zeros(len(points), dtype=bool)
+    away, _ = cKDTree(points[~seen]).query(points)
+    return np.asarray(seen & (step < HALF * np.percentile(step[seen], 75)) & (away <= FADING * PATCH))
+
+
+def _bright(values: Array, known: Points, expected: Array, void: float) -> Points:
+    """Voxels that are not in a signal void; beside one, those that have half of the expected signal."""
     seen = ndimage.gaussian_filter(known.astype(np.float32), SMOOTHING)
     smooth = ndimage.gaussian_filter(values, SMOOTHING) / np.maximum(seen, 1e-3)
-    return np.asarray(smooth > VOID * liver)
+    dark = known & (smooth < void)
+    return np.asarray(~dark & ~(ndimage.binary_dilation(dark) & (smooth < HALF * expected)))
 
 
 def _at_border(surface: MarginSurface, grid: Volume) -> Points:
@@ -179,5 +240,5 @@ def _at_border(surface: MarginSurface, grid: Volume) -> Points:
     at = np.zeros(len(surface.points), dtype=bool)
     for points in (surface.points, surface.nearest):
         index = grid.to_index(points)
-        at |= ((index < 0.5) | (index > last - 0.5)).any(axis=1)
+        at |= ((index < AT_BORDER) | (index > last - AT_BORDER)).any(axis=1)
     return at
