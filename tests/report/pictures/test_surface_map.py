@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.text import Annotation
 from scipy.spatial import cKDTree
 
 from service.regions.visibility import Visibility
@@ -36,7 +37,7 @@ def test_minimum_is_marked_where_the_tumor_was_shifted(toward: tuple[float, floa
 
 
 def test_letters_stand_where_the_patient_has_them(shifted: Drawn) -> None:
-    places = {text.get_text(): text.xy for text in drawn_map(shifted).texts if text.get_text() in "RLAHF"}  # type: ignore[attr-defined]
+    places = {text.get_text(): text.xy for text in drawn_map(shifted).texts if isinstance(text, Annotation)}
     ways = {"R": (-1, 0, 0), "L": (1, 0, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
     for letter, way in ways.items():
         assert np.array(places[letter]) == pytest.approx(project(np.array(way, dtype=float)), abs=0.2), letter
