@@ -57,10 +57,12 @@ SPHERES = [  # tumor radius, zone radius, shift of the tumor along x, minimum ma
 ]
 
 
-@pytest.mark.parametrize(("tumor", "zone", "shift", "truth"), SPHERES)
-@pytest.mark.parametrize("spacing", GRIDS[:2])
+@pytest.mark.parametrize(
+    ("spacing", "tumor", "zone", "shift", "truth"),
+    [(GRIDS[0], *sphere) for sphere in SPHERES] + [(GRIDS[1], *sphere) for sphere in SPHERES[::3]],
+)
 @pytest.mark.parametrize("binary", [False, True])
-def test_spheres(tumor: float, zone: float, shift: float, truth: float, spacing: Spacing, *, binary: bool) -> None:
+def test_spheres(spacing: Spacing, tumor: float, zone: float, shift: float, truth: float, *, binary: bool) -> None:
     onto = grid(22.0, spacing)
     found = margin_surface(
         region(Kind.TUMOR, ball(tumor, (shift, 0, 0)), onto, binary=binary),
