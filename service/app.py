@@ -253,17 +253,14 @@ def _require_truth(settings: Settings) -> Check:
     """
     if not settings.worker.self_test:
         return Check("self-test", lambda: Probed(ok=True, sentence="Switched off: worker.self_test is false."))
-    log.info("self_test_began")
-    test = self_test(options_of(settings), limits_of(settings), _log_phantom)
+    test = self_test(
+        options_of(settings), limits_of(settings), lambda name, percent: log.info("self_test", phantom=name, percent=percent)
+    )
     if not test.passed:
         raise TryAgain("service.self_test", test.sentence)
     log.info("self_test_passed", seconds=round(test.seconds, 1))
     said = f"{test.sentence} ({test.seconds:.1f} s at the start)"
     return Check("self-test", lambda: Probed(ok=True, sentence=said))
-
-
-def _log_phantom(phantom: str, percent: int) -> None:
-    log.info("self_test", phantom=phantom, percent=percent)
 
 
 @contextmanager

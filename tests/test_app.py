@@ -128,6 +128,21 @@ def test_a_phantom_that_is_missed_keeps_the_service_closed(
         start(settings_in(tmp_path, worker=Worker(self_test=True)))
 
 
+@pytest.mark.parametrize(("asked", "said"), [("on", "All were met. (1.2 s at the start)"), ("off", "Switched off")])
+def test_health_says_what_the_self_test_said(
+    start: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, said: str
+) -> None:
+    from service import app
+    from service.jobs.selftest import SelfTest
+
+    monkeypatch.setattr(app, "self_test", lambda *_options: SelfTest(True, "All were met.", 1.2))
+    service = start(settings_in(tmp_path, worker=Worker(self_test=asked == "on", drain_s=1.0)))
+    status, ready = get(service, "/api/v1/health/ready")
+    (check,) = (check for check in ready["checks"] if check["name"] == "self-test")
+    assert (status, check["ok"]) == (200, True)
+    assert check["sentence"].startswith(said)
+
+
 def test_a_stop_closes_the_doors(tmp_path: Path) -> None:
     service = Service(settings_in(tmp_path))
     service.start()
