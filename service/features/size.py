@@ -8,7 +8,7 @@ from service.codes import ML, PERCENT, Code, ours
 from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
 from service.regions.region import Region
-from service.volumes.volume import Volume
+from service.volumes.point_spread import softness
 
 TUMOR_CODE = ours("TUMORVOL", "Tumor volume")
 ZONE_CODE = ours("ZONEVOL", "Ablation zone volume")
@@ -25,12 +25,9 @@ def measure(case: Case) -> tuple[Finding, ...]:
     )
 
 
-def millilitres(mask: Volume) -> float:
-    """The volume that a fractional mask fills, mL.
-
-    >>> millilitres(Volume(np.full((10, 10, 10), 0.5, np.float32), np.diag([2.0, 1.0, 1.0, 1.0])))
-    1.0
-    """
+def millilitres(region: Region) -> float:
+    """The volume that a region fills, mL; specks of noise far from it are no part of it."""
+    mask = region.mask if region.binary else softness((region.mask,))[0].mask
     return float(mask.values.sum(dtype=np.float64)) * mask.voxel_volume
 
 
@@ -39,7 +36,7 @@ def _volume(case: Case, name: str, title: str, code: Code, region: Region | None
         sentence = case.missing.get("tumor" if code is TUMOR_CODE else "ablation_zone", f"{title}: no contour.")
         reason = Reason("size.no_contour", sentence)
         return Finding(name, title, code, METHOD, Status.NOT_ASSESSABLE, reason=reason, inputs=case.keys)
-    value = millilitres(region.mask)
+    value = millilitres(region)
     return Finding(name, title, code, METHOD, Status.MEASURED, value=value, unit=ML, contours=region.origin, inputs=case.keys)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.features import assessable, enhancement, margin, size, vessel
+from service.features import assessable, enhancement, margin, margin_distribution, size, vessel
 from service.features.case import Case
 from service.features.finding import Finding
 
@@ -20,10 +20,11 @@ class Feature:
 
 
 FEATURES = (
-    Feature("Minimum ablation margin", tuple(name for name, _, _ in margin.NAMES), margin.measure),
+    Feature("Minimum ablation margin", (margin.NAME,), margin.measure),
     Feature("Assessable fraction", (assessable.NAME,), assessable.measure),
     Feature("Bridging vessel", (vessel.NAME, vessel.GAP_NAME), vessel.measure),
     Feature("Tumor enhancement", tuple(name for _, name, _ in enhancement.PHASES), enhancement.measure),
+    Feature("Distribution of the margin", margin_distribution.NAMES, margin_distribution.measure),
     Feature("Size", ("tumor_volume", "ablation_zone_volume", "tumor_coverage"), size.measure),
 )
 

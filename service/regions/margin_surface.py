@@ -6,23 +6,50 @@ none, so the capsule costs nothing. Distances are between surfaces, never betwee
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import Unusable
+from service.regions.crossings import minimum_by_crossings
+from service.regions.extent import capsular_contact, uncovered_ml
+from service.regions.fields import Fields, fields_of
 from service.regions.region import Region
-from service.volumes.refine import refine, refine_binary
+from service.volumes.level_field import level_field_of_voxels
 from service.volumes.surface import Mesh, isosurface, nearest_points, sample
 from service.volumes.volume import Index, Matrix, Volume, box_of
 
-WEDGE = 0.15  # of the level field: .15 mm off the surface, more than contours of one capsule differ by rounding
-STEEPEST = 0.4  # mm; a wedge so flat that it recedes more is too uncertain to extrapolate
 BORDER = 4  # voxels kept around tumor and zone, so that their surfaces are closed
-LEVELS = (0.35, 0.65)  # of the tumor and of untreated liver: a reader's hesitation about the edge
-VOXEL_SHARE = 0.06  # of the largest spacing: SD of the minimum on phantoms with perfect fractions
-VOXEL_SHARE_BINARY = 0.17  # the same from whole voxels
+NEAR_TUMOR = 10.0  # mm around the tumor in which untreated liver is counted
+DISTANCES = (0.0, 3.0, 5.0, NEAR_TUMOR)  # mm
+WEDGE, WEDGE_WHOLE = 0.15, 0.4  # mm off the surface, more than contours of one capsule differ by rounding
+WEDGE_NOISE = 2.0  # mm more for each unit of noise
+STEEPEST = 2.67  # times that; a wedge so flat that it recedes more is too uncertain to extrapolate
+BESIDE_CAPSULE = 1.5  # mm of liver, below which a place may be such a sheet or wedge
+TIED, APART = 0.3, 4.0  # mm: as narrow as the narrowest place, and another place
+CURVED = 1.0  # mm to each side, at which the curvature of untreated liver is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the precision of a minimum margin depends on, all in mm but for `noise` (SD of a fraction).
+
+    `voxel`: the largest side of a voxel where contours are of whole voxels, else 0. `width`: the standard deviation of
+    the contours' soft edges, 0 for whole voxels. `second`: the minimum by another method. `edge_sd`: the standard deviation
+    that the contours state, of a reader or of the registration of the images that they were drawn on. `notch`: how far the
+    blur of an edge may have filled the hollow of the zone where the margin is smallest. `wedge`: how far from the surface
+    the margin had to be extrapolated there, because zone and capsule meet; else 0.
+    """
+
+    voxel: float
+    width: float
+    noise: float
+    second: float
+    edge_sd: float
+    notch: float
+    wedge: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,11 +57,10 @@ class MarginSurface:
     """The tumor surface as n points with what belongs to each.
 
     `points`, `nearest` (n, 3): LPS mm, on the tumor and the nearest of untreated liver. `faces` (m, 3): the triangles between
-    the points. `areas` (n,) mm2. `margin` (n,) mm, negative where tumor lies in untreated liver. `spread` mm: standard
-    deviation of the minimum that contour edge and voxel size cause. `capsule_modelled`: False without a liver mask, when
-    everything outside the zone counts as untreated. `closed`: False when tumor or zone touch the border of the volume.
-    `lowest` mm: the minimum if liver that the mask may have left out counts as untreated; infinite when there is no sign of
-    such liver.
+    the points. `areas` (n,) mm2. `margin` (n,) mm, negative where tumor lies in untreated liver. `evidence`: what the precision
+    of the minimum depends on. `capsule_modelled`: False without a liver mask, when everything outside the zone counts as
+    untreated. `closed`: False when tumor or zone touch the border of the volume. `lowest` mm: the minimum if liver that the
+    mask may have left out counts as untreated; infinite when there is no sign of such liver.
     """
 
     points: Matrix
@@ -42,10 +68,12 @@ class MarginSurface:
     areas: Matrix
     margin: Matrix
     nearest: Matrix
-    spread: float
+    evidence: Evidence
     capsule_modelled: bool
     closed: bool
     lowest: float = np.inf
+    uncovered: Mapping[float, float] = field(default_factory=dict)
+    contact: float | None = None
 
     @property
     def minimum(self) -> float:
@@ -58,6 +86,18 @@ class MarginSurface:
         x, y, z = self.points[int(np.argmin(self.margin))]
         return float(x), float(y), float(z)
 
+    def as_narrow(self, seen: NDArray[np.bool_], within: float = TIED, apart: float = APART) -> tuple[int, ...]:
+        """The indices of the points, out of those `seen`, where the margin is smallest: the minimum first.
+
+        Then those that are `within` mm as narrow and `apart` mm or more from each other: any of them may be the true place.
+        """
+        candidates = np.flatnonzero(seen & (self.margin <= self.margin[seen].min() + within))
+        found: list[int] = []
+        for index in candidates[np.argsort(self.margin[candidates])]:
+            if all(np.linalg.norm(self.points[index] - self.points[other]) >= apart for other in found):
+                found.append(int(index))
+        return tuple(found)
+
 
 def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: Volume | None = None) -> MarginSurface:
     """The margin at every point of the surface of `tumor`; all regions lie on one grid.
@@ -69,62 +109,84 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
             outside the zone is liver, so that no distance exists.
     """
     low, high = around(tumor, zone)
-    field = _field(tumor.mask.crop(low, high), binary=tumor.binary)
-    untreated = _untreated(zone, liver, low, high)
-    mesh = isosurface(field)
+    parts = tumor.crop(low, high), zone.crop(low, high), None if liver is None else liver.crop(low, high)
+    fields = fields_of(*parts)
+    mesh = isosurface(fields.tumor, 0.0)
     if mesh.empty:
         raise Unusable("margin.tumor_too_small", "The tumor is smaller than one voxel: its surface cannot be found.")
-    margin, nearest = _distances(mesh, untreated)
+    wedge = _wedge(fields, zone, liver)
+    margin, nearest, beside = _distances(mesh, fields, wedge)
+    first = int(np.argmin(margin))
     lowest = np.inf
     if left_out is not None:
-        lowest = float(_distances(mesh, _with_left_out(untreated, left_out, low, high))[0].min())
+        lowest = float(_distances_at(mesh, _with_left_out(fields.untreated, left_out.crop(low, high)), 0.0)[0].min())
     return MarginSurface(
         points=mesh.vertices,
         faces=mesh.faces,
         areas=mesh.vertex_areas(),
         margin=margin,
         nearest=nearest,
-        spread=_spread(field, untreated, tumor, zone),
+        evidence=Evidence(
+            voxel=fields.voxel,
+            width=fields.width,
+            noise=fields.noise,
+            second=minimum_by_crossings(*parts, noise=fields.noise),
+            edge_sd=float(np.hypot(tumor.edge_sd, zone.edge_sd)),
+            notch=_notch(fields, nearest[first]),
+            wedge=wedge if beside[first] else 0.0,
+        ),
         capsule_modelled=liver is not None,
         closed=_closed(tumor.mask.values) and _closed(zone.mask.values),
         lowest=lowest,
+        uncovered=uncovered_ml(mesh, fields, DISTANCES),
+        contact=capsular_contact(fields),
     )
 
 
 def around(tumor: Region, zone: Region, more: Index = (0, 0, 0)) -> tuple[Index, Index]:
-    """The box (low, high) of voxel indices that holds tumor and zone with a border, and `more` voxels around it."""
-    both = np.maximum(tumor.mask.values, zone.mask.values) > 0
-    if not both.any():
+    """The voxel indices (low, high) of a box around the tumor with 10 mm and the zone with a border, and `more` voxels."""
+    if not max(float(tumor.mask.values.max()), float(zone.mask.values.max())) > 0.5:
         raise Unusable("margin.tumor_too_small", "Tumor and ablation zone are empty on the grid of the exam.")
-    return box_of(both, (BORDER + more[0], BORDER + more[1], BORDER + more[2]))
+    near = [BORDER + int(np.ceil(NEAR_TUMOR / size)) for size in tumor.mask.spacing]
+    boxes = [
+        box_of(region.mask.values > 0.5, (pad[0] + more[0], pad[1] + more[1], pad[2] + more[2]))
+        for region, pad in ((tumor, near), (zone, [BORDER] * 3))
+        if (region.mask.values > 0.5).any()
+    ]
+    low, high = np.min([low for low, _ in boxes], axis=0), np.max([high for _, high in boxes], axis=0)
+    return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
 
 
-def _field(mask: Volume, *, binary: bool) -> Volume:
-    return refine_binary(mask) if binary else refine(mask)
+def _with_left_out(untreated: Volume, left_out: Volume) -> Volume:
+    return untreated.with_values(np.maximum(untreated.values, level_field_of_voxels(left_out).values))
 
 
-def _untreated(zone: Region, liver: Region | None, low: Index, high: Index) -> Volume:
-    """The level field of liver minus zone: the smaller of liver and not-zone."""
-    treated = _field(zone.mask.crop(low, high), binary=zone.binary)
-    left = 1.0 - treated.values
-    if liver is not None:
-        left = np.minimum(left, _field(liver.mask.crop(low, high), binary=liver.binary).values)
-    return treated.with_values(left.astype(np.float32))
+def _wedge(fields: Fields, zone: Region, liver: Region | None) -> float:
+    """How far (mm) below the surfaces of zone and liver nothing is left of what is only the doubt about either."""
+    if liver is None:
+        return 0.0
+    return (WEDGE_WHOLE if fields.voxel else WEDGE) + WEDGE_NOISE * fields.noise + float(np.hypot(zone.edge_sd, liver.edge_sd))
 
 
-def _with_left_out(untreated: Volume, left_out: Volume, low: Index, high: Index) -> Volume:
-    return untreated.with_values(np.maximum(untreated.values, refine(left_out.crop(low, high)).values))
+def _distances(mesh: Mesh, fields: Fields, wedge: float) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
+    """Signed distance (n,) and nearest point (n, 3) of untreated liver for each vertex of the tumor; whether it is a wedge.
 
-
-def _distances(mesh: Mesh, untreated: Volume, level: float = 0.5) -> tuple[Matrix, Matrix]:
-    """Signed distance (n,) and nearest point (n, 3) of untreated liver for each vertex of the tumor.
-
-    Where the zone reaches the capsule, liver and not-zone both cross `level` in the same place, and whether a sheet of
-    untreated liver is seen there is a matter of noise. So the distance is taken at two levels well inside untreated liver,
-    where there is no sheet, and extrapolated to `level`, which also restores the tip of a wedge between zone and capsule.
+    Where the zone reaches the capsule, liver and not-zone both cross zero in the same place, and whether a sheet of
+    untreated liver is seen there is a matter of noise. So beside the capsule the distance is taken at two levels inside
+    untreated liver, where there is no sheet, and extrapolated to zero, which also restores the tip of a wedge between zone
+    and capsule.
     """
-    (near, nearest), (far, _) = (_distances_at(mesh, untreated, level + step) for step in (WEDGE, 2 * WEDGE))
-    return near - np.minimum(far - near, STEEPEST), nearest
+    margin, nearest = _distances_at(mesh, fields.untreated, 0.0)
+    if fields.liver is None:
+        return margin, nearest, np.zeros(len(margin), dtype=bool)
+    beside = sample(fields.liver, nearest) < max(BESIDE_CAPSULE, 2.0 * wedge)
+    if not beside.any():
+        return margin, nearest, beside
+    some = Mesh(mesh.vertices[beside], mesh.faces)
+    (near, place), (far, _) = (_distances_at(some, fields.untreated, step * wedge) for step in (1, 2))
+    margin[beside] = near - np.minimum(far - near, STEEPEST * wedge)
+    nearest[beside] = place
+    return margin, nearest, beside
 
 
 def _distances_at(mesh: Mesh, untreated: Volume, level: float) -> tuple[Matrix, Matrix]:
@@ -139,17 +201,13 @@ def _distances_at(mesh: Mesh, untreated: Volume, level: float) -> tuple[Matrix, 
     return np.where(sample(untreated, mesh.vertices) > level, -distance, distance), nearest
 
 
-def _spread(tumor: Volume, untreated: Volume, drawn: Region, zone: Region) -> float:
-    """SD (mm) of the minimum over the levels at which the two surfaces can be drawn, and over the voxel grid."""
-    minima = [
-        float(_distances(mesh, untreated, 1.0 - level)[0].min())
-        for level in LEVELS
-        if not (mesh := isosurface(tumor, level)).empty
-    ]
-    edge = abs(minima[0] - minima[1]) / 4.0 if len(minima) == len(LEVELS) else drawn.mask.spacing[0]
-    share = VOXEL_SHARE_BINARY if drawn.binary or zone.binary else VOXEL_SHARE
-    parts = (edge, share * max(drawn.mask.spacing), drawn.edge_sd, zone.edge_sd)
-    return float(np.linalg.norm(parts))
+def _notch(fields: Fields, place: Matrix) -> float:
+    """How much (mm) an edge of this width recedes where untreated liver is as sharply curved as it is at `place`."""
+    steps = CURVED * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
+    levels = sample(fields.untreated, place + steps)
+    curvature = max(0.0, float(6.0 * levels[0] - levels[1:].sum())) / CURVED**2 / 2.0
+    width = max(fields.width, fields.voxel / np.sqrt(12.0))
+    return float(0.5 * curvature * width**2)
 
 
 def _closed(mask: NDArray[np.float32]) -> bool:

@@ -14,10 +14,11 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from service.errors import Unusable
+from service.regions.fields import field_of
 from service.regions.margin_surface import MarginSurface
 from service.regions.region import Region
+from service.volumes.cells import interpolate
 from service.volumes.noise import noise_sd
-from service.volumes.refine import interpolate, refine, refine_binary
 from service.volumes.volume import Array, Index, Volume, box_of
 
 Box = tuple[Index, Index]
@@ -132,8 +133,8 @@ def _scene(around: Surroundings, image: Volume) -> _Scene:
     uptake = interpolate(part.with_values(np.nan_to_num((part.values - ablated) / (full - ablated)).astype(np.float32)))
     known = interpolate(part.with_values(np.isfinite(part.values).astype(np.float32))).values > KNOWN
     zone, tumor = (_fine(region, box) for region in (around.zone, around.tumor))
-    depth, beyond = (ndimage.distance_transform_edt(side, sampling=uptake.spacing) for side in (zone > 0.5, zone <= 0.5))
-    shell = (depth >= EDGE[0]) & (tumor < 0.5)
+    depth, beyond = (ndimage.distance_transform_edt(side, sampling=uptake.spacing) for side in (zone > 0, zone <= 0))
+    shell = (depth >= EDGE[0]) & (tumor < 0)
     margin = shell & known
     thick, whole = _thickness(around, uptake, margin)
     return _Scene(
@@ -142,7 +143,7 @@ def _scene(around: Surroundings, image: Volume) -> _Scene:
         margin=margin,
         outer=margin & (depth <= EDGE[1]),
         beside=(beyond > 0) & (beyond <= BESIDE) & known,
-        to_tumor=ndimage.distance_transform_edt(tumor < 0.5, sampling=uptake.spacing).astype(np.float32),
+        to_tumor=ndimage.distance_transform_edt(tumor < 0, sampling=uptake.spacing).astype(np.float32),
         thick=thick,
         whole=whole and not (shell & ~known).any(),
     )
@@ -185,8 +186,8 @@ def _box(zone: Volume) -> Box:
 
 
 def _fine(region: Region, box: Box) -> Array:
-    crop = region.mask.crop(*box)
-    return (refine_binary(crop) if region.binary else refine(crop)).values
+    """The region's field on the cells of a box, mm, positive inside."""
+    return field_of(region.crop(*box)).values
 
 
 def _thickness(around: Surroundings, fine: Volume, margin: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], bool]:

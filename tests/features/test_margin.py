@@ -71,12 +71,27 @@ def test_without_liver_the_note_says_that_the_capsule_is_missing(wide: Case) -> 
     assert "Capsule not modelled" in named(margin.measure(case))["minimum_ablation_margin"].note
 
 
-def test_shares_of_the_surface(narrow: Case) -> None:
-    found = named(margin.measure(narrow))
-    share, median = found["surface_at_most_3_mm"].value, found["median_ablation_margin"].value
-    smallest = found["minimum_ablation_margin"].value
-    assert share is not None
-    assert median is not None
-    assert smallest is not None
-    assert 0.0 < share < 100.0
-    assert smallest < median
+def test_measurements_that_disagree_are_equivocal(wide: Case) -> None:
+    """Whatever the number says: one of the two is wrong, and nobody knows which."""
+    if wide.surface is None:
+        pytest.fail("the case has no surface")
+    evidence = replace(wide.surface.evidence, second=wide.surface.minimum + 1.1)
+    found = named(margin.measure(replace(wide, surface=replace(wide.surface, evidence=evidence))))["minimum_ablation_margin"]
+    assert found.category == UNDETERMINED
+    assert found.reason is not None
+    assert found.reason.code == "margin.methods_disagree"
+
+
+def test_contours_that_state_their_doubt_widen_the_interval(wide: Case) -> None:
+    if wide.surface is None:
+        pytest.fail("the case has no surface")
+    widths = []
+    for sd in (0.0, 0.5, 1.0):
+        evidence = replace(wide.surface.evidence, edge_sd=sd)
+        case = replace(wide, surface=replace(wide.surface, evidence=evidence))
+        found = named(margin.measure(case))["minimum_ablation_margin"]
+        if found.interval is None:
+            pytest.fail("a measured minimum has an interval")
+        widths.append(found.interval[1] - found.interval[0])
+    assert widths == sorted(widths)
+    assert widths[2] > 2.0

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from service.codes import UNDETERMINED
-from service.features.margin import AT_MOST_3, RANGE, THRESHOLD, categorize
+from service.features.margin import AT_MOST_3, THRESHOLD, categorize
+from service.features.precision import disagreement, precision
 from service.phantom.patient import make_masks
 from service.phantom.recipe import Wish, random_recipe
 from service.regions.margin_surface import margin_surface
@@ -43,14 +44,14 @@ def measure(seed: int, spacing: Vector, *, binary: bool) -> Outcome:
         for kind, mask in phantom.masks.items()
     }
     surface = margin_surface(regions[Kind.TUMOR], regions[Kind.ABLATION_ZONE], regions[Kind.LIVER])
-    low, high = surface.minimum - RANGE * surface.spread, surface.minimum + RANGE * surface.spread
-    category, _ = categorize(low, high, entire=True)
+    sure = precision(surface.minimum, surface, THRESHOLD)
+    category, _ = categorize(sure, entire=True, disagreement=disagreement(surface))
     equivocal = category == UNDETERMINED
     return Outcome(
         error=surface.minimum - truth,
         wrong=not equivocal and (category == AT_MOST_3) != (truth <= THRESHOLD),
         equivocal=equivocal,
-        covered=low <= truth <= high,
+        covered=sure.low <= truth <= sure.high,
         clear=abs(truth - THRESHOLD) >= 1.0,
     )
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from service.jobs import selftest
@@ -44,7 +46,7 @@ def test_a_self_test_that_breaks_off_has_not_passed() -> None:
 
 
 def test_the_phantom_that_was_begun_last_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    def dies(_request: object, _folder: object, _limits: object, progress: selftest.Progress, *_rest: object) -> Ended:
+    def dies(_request: object, _folder: object, _limits: object, progress: Callable[[str, int], None], *_rest: object) -> Ended:
         progress("corner", 0)
         progress("dynamic", 33)
         return Ended(None, "It crashed.", 0, 0.0)

@@ -15,6 +15,7 @@ from matplotlib.patheffects import AbstractPathEffect
 from scipy.spatial import cKDTree
 
 from service.codes import MM
+from service.regions.fields import field_of
 from service.regions.margin_surface import MarginSurface
 from service.regions.region import Region
 from service.report.pictures.canvas import blank
@@ -24,7 +25,6 @@ from service.report.pictures.style import LIVER, ON_BLACK, RING, SMALL, TEXT, TH
 from service.report.pictures.unrolled import middle
 from service.report.wording import shown
 from service.volumes.align import resample
-from service.volumes.refine import refine, refine_binary
 from service.volumes.surface import sample
 from service.volumes.volume import Matrix, Volume
 
@@ -77,7 +77,7 @@ class _Cut:
     """One plane: the samples' offsets from the place in the picture, and what is there.
 
     `right` (columns,) and `up` (rows,) mm; `image` and each of `levels` (rows, columns), NaN outside the images. A contour
-    is where its level is 0.5.
+    is where its level is 0.
     `line` (2,): the nearest point of untreated liver, mm in the picture.
     """
 
@@ -164,20 +164,20 @@ def _view_of(surface: MarginSurface, place: Matrix) -> tuple[Matrix, float]:
 
 
 def _field(region: Region, center: Matrix, half: float) -> Volume:
-    """The level field of the part of a region that is shown, as the margin was measured on it."""
+    """The field of the part of a region that is shown, as the margin was measured on it."""
     mask = region.mask
     corners = np.stack(np.meshgrid(*[(-half, half)] * 3), axis=-1).reshape(-1, 3) + center
     index = mask.to_index(corners)
     low, high = np.floor(index.min(axis=0)).astype(int) - 3, np.ceil(index.max(axis=0)).astype(int) + 4
-    part = mask.crop((low[0], low[1], low[2]), (high[0], high[1], high[2]))
-    return refine_binary(part) if region.binary else refine(part)
+    part = region.crop((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+    return field_of(part)
 
 
 def _ring(tree: cKDTree, points: Matrix, tumor: Matrix) -> Matrix:
-    """A level that is 0.5 where the distance in space from the tumor is that of the threshold."""
+    """A level that is 0 where the distance in space from the tumor is that of the threshold."""
     distance, _ = tree.query(points, distance_upper_bound=2.0 * THRESHOLD)
-    outside = np.where(tumor > 0.5, 0.0, np.minimum(distance, 2.0 * THRESHOLD))
-    return np.asarray(0.5 + THRESHOLD - outside)
+    outside = np.where(tumor > 0, 0.0, np.minimum(distance, 2.0 * THRESHOLD))
+    return np.asarray(THRESHOLD - outside)
 
 
 def _index(surface: MarginSurface, place: Matrix) -> int:
@@ -204,11 +204,11 @@ def _image(axes: Axes, plane: _Cut, low: float, high: float) -> None:
 
 def _contours(axes: Axes, plane: _Cut) -> None:
     for name, level in plane.levels.items():
-        if not np.nanmin(level, initial=1.0) < 0.5 < np.nanmax(level, initial=0.0):
+        if not np.nanmin(level, initial=1.0) < 0.0 < np.nanmax(level, initial=-1.0):
             continue
         pen = PENS[name]
         look: dict[str, Any] = {"colors": pen.color, "linewidths": pen.width, "linestyles": [pen.dashes]}
-        lines = axes.contour(plane.right, plane.up, level, levels=[0.5], **look)
+        lines = axes.contour(plane.right, plane.up, level, levels=[0.0], **look)
         lines.set_path_effects(pen.under)
         lines.set_gid(name)
 

@@ -1,0 +1,80 @@
+"""A second measurement of the minimum margin, by other means, to check the first.
+
+Where a line across a mask passes its half, a point lies on its surface: no field is fitted and no mesh is made. The
+smallest distance between such points of the tumor and of untreated liver is the margin, a little too wide by the points'
+spacing. What both measurements share is the masks alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from service.regions.region import Region
+from service.volumes.cells import cuts_of, on_cells, spread
+from service.volumes.surface import sample
+from service.volumes.volume import Array, Matrix, Volume
+
+SMOOTHING = 0.6  # voxels, of the signed distance of whole voxels
+QUIET, LOUD = 0.4, 3.5  # voxels, of fractions; more for each unit of noise
+SCALE = 4.0  # mm of distance that count as wholly inside
+
+
+def minimum_by_crossings(tumor: Region, zone: Region, liver: Region | None, noise: float = 0.0) -> float:
+    """The minimum margin, mm, negative where tumor lies in untreated liver; infinite when either surface is not found.
+
+    `noise` is the standard deviation of the fractions.
+    """
+    inside, treated = _levels(tumor, noise), _levels(zone, noise)
+    left = 1.0 - treated
+    if liver is not None:
+        present = liver.mask.values - zone.mask.values >= 0.5
+        left = np.where(ndimage.binary_dilation(present), np.minimum(left, _levels(liver, noise)), 0.0).astype(np.float32)
+    ours, theirs = (_crossings(tumor.mask, values) for values in (inside, left))
+    if not len(ours) or not len(theirs):
+        return float("inf")
+    distance, _ = cKDTree(theirs).query(ours)
+    sunk = sample(tumor.mask.with_values(left), ours) > 0.5
+    return float(np.where(sunk, -distance, distance).min())
+
+
+def _levels(region: Region, noise: float) -> Array:
+    """A field that is 0.5 on the surface."""
+    if not region.binary:
+        return _twicing(region.mask.values, QUIET + LOUD * noise)
+    inside = region.mask.values > 0.5
+    inward = ndimage.distance_transform_edt(inside, sampling=region.mask.spacing)
+    outward = ndimage.distance_transform_edt(~inside, sampling=region.mask.spacing)
+    smooth = _twicing(np.clip(inward - outward, -SCALE, SCALE).astype(np.float32), SMOOTHING)
+    return np.asarray(0.5 + smooth / (2.0 * SCALE), dtype=np.float32)
+
+
+def _twicing(values: Array, width: float) -> Array:
+    """Smoothing by `width` voxels that does not make small bodies smaller."""
+    once = ndimage.gaussian_filter(values, width)
+    return np.asarray(2.0 * once - ndimage.gaussian_filter(once, width), dtype=np.float32)
+
+
+def _crossings(grid: Volume, values: Array) -> Matrix:
+    """Where lines of cells cross 0.5, LPS mm (n, 3); between slices the values are interpolated (cubic spline)."""
+    cuts = cuts_of(grid)
+    cells = on_cells(spread(values, cuts, order=3), grid, cuts)
+    return cells.to_mm(np.concatenate([_along(cells.values, axis) for axis in range(3)]))
+
+
+def _along(values: Array, axis: int) -> Matrix:
+    first = np.moveaxis(values, axis, 0)
+    here, there = first[:-1], first[1:]
+    index: NDArray[np.intp] = np.argwhere((here > 0.5) != (there > 0.5))
+    a, b = (part[tuple(index.T)].astype(np.float64) for part in (here, there))
+    places = index.astype(np.float64)
+    places[:, 0] += (0.5 - a) / (b - a)
+    return places[:, _back(axis)]
+
+
+def _back(axis: int) -> list[int]:
+    """Which of the moved axes is slice, row and column."""
+    order = [axis, *(other for other in range(3) if other != axis)]
+    return [order.index(wanted) for wanted in range(3)]

@@ -1,0 +1,162 @@
+"""One phantom measured: what was found, beside the truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.codes import UNDETERMINED
+from service.errors import Unusable
+from service.features.margin import AT_MOST_3, DISAGREE, THRESHOLD, categorize
+from service.features.margin_distribution import weighted_percentile
+from service.features.precision import Precision, disagreement, group_of, precision_of, terms
+from service.features.size import millilitres
+from service.regions.margin_surface import MarginSurface, margin_surface
+from service.regions.region import Region
+from tests.validation.margin.family import UNTUNED, Recipe, recipe
+from tests.validation.margin.render import render
+from tests.validation.margin.truth import Truth, truth_of
+
+PROCESSES = 2
+SHARES = (0.0, 3.0, 5.0, 10.0)  # mm
+PERCENTILES = (2.0, 5.0, 50.0)
+GOOD = 1.0  # mm from the threshold: what should be told
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known of a phantom before it is measured; `stated` (mm): the doubt that the contours state."""
+
+    seed: int
+    shape: str
+    grid: str
+    seen: str
+    binary: bool
+    blur: float
+    noise: float
+    stated: float
+    oblique: bool
+
+    @property
+    def tuned(self) -> bool:
+        """Whether its shape was among those that the method was tuned on."""
+        return self.shape not in UNTUNED
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A phantom as measured, mm unless said; `value` is NaN where nothing was measured, and `refusal` says why.
+
+    `shares` (points) and `percentiles`: errors of the distribution. `place`: from the true place of the minimum to the nearest
+    of those reported. `volume` (%): error of the tumor's volume. `seconds` of processor time.
+    """
+
+    of: Place
+    truth: float
+    value: float
+    group: str = ""
+    terms: tuple[float, ...] = ()
+    disagreement: float = 0.0
+    shares: tuple[float, ...] = ()
+    percentiles: tuple[float, ...] = ()
+    place: float = np.nan
+    volume: float = np.nan
+    seconds: float = np.nan
+    refusal: str = ""
+
+    @property
+    def error(self) -> float:
+        """Of the minimum."""
+        return self.value - self.truth
+
+    @property
+    def sure(self) -> Precision:
+        """The precision of the minimum."""
+        return precision_of(self.value, self.group, self.terms, THRESHOLD)
+
+    @property
+    def covered(self) -> bool:
+        """Whether the interval holds the truth."""
+        return self.sure.low <= self.truth <= self.sure.high
+
+    @property
+    def equivocal(self) -> bool:
+        """Whether no category is asserted."""
+        return bool(self.refusal) or self._category() == UNDETERMINED
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the category asserted is the other one."""
+        return not self.equivocal and (self._category() == AT_MOST_3) != (self.truth <= THRESHOLD)
+
+    @property
+    def clear(self) -> bool:
+        """Whether the truth is so far from the threshold that an answer is expected."""
+        return abs(self.truth - THRESHOLD) >= GOOD
+
+    @property
+    def methods_disagree(self) -> bool:
+        """Whether the second measurement is why nothing is asserted."""
+        return self.disagreement > DISAGREE
+
+    def _category(self) -> object:
+        return categorize(self.sure, entire=True, disagreement=self.disagreement)[0]
+
+
+def measure(seed: int) -> Outcome:
+    """The phantom of a seed."""
+    drawn = recipe(seed)
+    truth, regions = truth_of(drawn.scene), render(drawn)
+    begin = time.process_time()
+    try:
+        surface = margin_surface(*regions)
+    except Unusable as fault:
+        return Outcome(_place(drawn), truth.minimum, np.nan, refusal=fault.code)
+    return _outcome(drawn, truth, regions[0], surface, time.process_time() - begin)
+
+
+def measure_all(seeds: Iterable[int], processes: int = PROCESSES) -> Iterator[Outcome]:
+    """The phantoms of `seeds`, on several cores, in order."""
+    with ProcessPoolExecutor(processes) as pool:
+        yield from pool.map(measure, seeds, chunksize=4)
+
+
+def _place(drawn: Recipe) -> Place:
+    return Place(
+        seed=drawn.seed,
+        shape=drawn.shape.value,
+        grid=drawn.grid_name,
+        seen=drawn.seen.value,
+        binary=drawn.binary,
+        blur=drawn.blur,
+        noise=drawn.noise,
+        stated=max(drawn.jitter, drawn.slip_sd),
+        oblique=any(drawn.grid.tilt),
+    )
+
+
+def _outcome(drawn: Recipe, truth: Truth, tumor: Region, surface: MarginSurface, seconds: float) -> Outcome:
+    everything = np.ones(len(surface.points), dtype=bool)
+    listed = surface.points[list(surface.as_narrow(everything))]
+    total = surface.areas.sum()
+    return Outcome(
+        of=_place(drawn),
+        truth=truth.minimum,
+        value=surface.minimum,
+        group=group_of(surface.evidence),
+        terms=terms(surface),
+        disagreement=disagreement(surface),
+        shares=tuple(
+            100.0 * (float(surface.areas[surface.margin <= limit].sum() / total) - truth.share(limit)) for limit in SHARES
+        ),
+        percentiles=tuple(
+            weighted_percentile(surface.margin, surface.areas, percent) - truth.percentile(percent) for percent in PERCENTILES
+        ),
+        place=float(np.linalg.norm(listed - truth.place, axis=1).min()),
+        volume=100.0 * (millilitres(tumor) / truth.tumor_ml - 1.0),
+        seconds=seconds,
+    )
