@@ -35,6 +35,15 @@ demo:
 validate *options:
     uv run python -m tests.validation.phantoms {{ options }}
 
+# What the precision of a margin is made of: constants for the source, from phantoms that are never reported on.
+calibrate *options:
+    uv run python -m tests.validation.margin.calibrate {{ options }}
+    uv run ruff format -q service/features/calibration.py
+
+# Our margin beside plain distance maps, border voxels and two published packages, on the same phantoms.
+bench-margin *options:
+    uv run --group bench python -m tests.benchmarks.margin {{ options }}
+
 # Kill the service in the middle of its work, again and again.
 soak *options:
     uv run python -m tests.validation.soak {{ options }}

@@ -231,7 +231,7 @@ def _seen(case: Case) -> Case:
     except Unusable as fault:
         return replace(case, missing={**case.missing, "margin": fault.sentence})
     named = {role.value: volume for role, volume in case.phases.items()}
-    seen: Visibility = visibility(surface, case.tumor, case.zone, named)
+    seen: Visibility = visibility(surface, case.tumor, case.zone, named, case.liver)
     return replace(case, surface=surface, visibility=seen)
 
 

@@ -10,8 +10,9 @@ import pytest
 from service.features import margin_distribution
 from service.features.case import Case
 from service.features.finding import Status
-from service.regions.margin_surface import margin_surface
+from service.regions.margin_surface import MarginSurface, margin_surface
 from service.regions.region import Kind
+from service.regions.visibility import Visibility
 from tests.features.conftest import hidden, named
 from tests.shapes import ball, grid, region
 
@@ -25,10 +26,12 @@ def shifted(wide: Case) -> Case:
     surface = margin_surface(
         region(Kind.TUMOR, ball(TUMOR, (SHIFT, 0, 0)), onto), region(Kind.ABLATION_ZONE, ball(ZONE), onto), None
     )
-    if wide.visibility is None:
-        pytest.fail("the case has no visibility")
-    seen = replace(wide.visibility, assessable=np.ones(len(surface.points), dtype=bool), reasons={})
-    return replace(wide, surface=surface, visibility=seen)
+    return seen_whole(wide, surface)
+
+
+def seen_whole(case: Case, surface: MarginSurface) -> Case:
+    """The case with another surface, all of which can be assessed."""
+    return replace(case, surface=surface, visibility=Visibility(np.ones(len(surface.points), dtype=bool), {}))
 
 
 def at_most(margin: float) -> float:
@@ -78,7 +81,7 @@ def test_contact_with_the_capsule_is_the_disk_that_a_plane_cuts_from_the_zone(wi
     liver = region(Kind.LIVER, lambda points: points[..., 0] <= plane, onto)
     cut = region(Kind.ABLATION_ZONE, lambda points: ball(ZONE)(points) & (points[..., 0] <= plane), onto)
     surface = margin_surface(region(Kind.TUMOR, ball(4.0, (-2.0, 0, 0)), onto), cut, liver)
-    found = named(margin_distribution.measure(replace(wide, surface=surface)))["capsular_contact"]
+    found = named(margin_distribution.measure(seen_whole(wide, surface)))["capsular_contact"]
     assert found.value == pytest.approx(np.pi * (ZONE**2 - plane**2), rel=0.1)
 
 
@@ -92,7 +95,7 @@ def test_without_liver_the_contact_is_not_known(shifted: Case) -> None:
 def test_volume_that_ends_beside_the_tumor_does_not_tell_what_lies_within_10_mm(wide: Case) -> None:
     onto = grid(14.0)
     surface = margin_surface(region(Kind.TUMOR, ball(6.0), onto), region(Kind.ABLATION_ZONE, ball(10.0), onto), None)
-    found = named(margin_distribution.measure(replace(wide, surface=surface)))
+    found = named(margin_distribution.measure(seen_whole(wide, surface)))
     assert found["uncovered_10_mm"].status is Status.NOT_ASSESSABLE
     assert found["uncovered_3_mm"].status is Status.MEASURED
 

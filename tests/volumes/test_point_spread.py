@@ -22,12 +22,12 @@ def seen(spacing: tuple[float, float, float], blur: float, noise: float, radius:
 
 @pytest.mark.parametrize("spacing", [(1.5, 1.5, 1.5), (3.0, 1.2, 1.2), (4.0, 1.0, 1.0)])
 @pytest.mark.parametrize(("blur", "noise"), [(0.0, 0.0), (0.4, 0.0), (0.6, 0.0), (0.6, 0.1)])
-def test_blur_is_found_within_a_fifth_of_a_voxel(spacing: tuple[float, float, float], blur: float, noise: float) -> None:
+def test_blur_is_found_within_a_third_of_a_voxel(spacing: tuple[float, float, float], blur: float, noise: float) -> None:
     (found,) = softness([seen(spacing, blur, noise)])
     for size, width in zip(spacing, found.blur, strict=True):
         # What counts is the whole width of the edge, the voxel's own included: a narrow blur hides beside it.
         truth = np.hypot(blur * size, size / np.sqrt(12))
-        assert np.hypot(width, size / np.sqrt(12)) == pytest.approx(truth, abs=0.2 * size)
+        assert np.hypot(width, size / np.sqrt(12)) == pytest.approx(truth, abs=size / 3 + 0.05)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.1])
@@ -39,8 +39,8 @@ def test_noise_is_found_where_nothing_is(noise: float) -> None:
 def test_specks_far_away_are_no_part_of_the_body() -> None:
     mask = seen((3.0, 1.2, 1.2), 0.4, 0.1)
     (found,) = softness([mask])
-    assert mask.values[:2].max() > 0
-    assert found.mask.values[:2].max() == 0
+    assert mask.values[:, :2].max() > 0
+    assert found.mask.values[:, :2].max() == 0
     assert found.mask.values[tuple(size // 2 for size in mask.shape)] == 1
 
 

@@ -13,6 +13,7 @@ from service.features.case import Case
 from service.regions.margin_surface import margin_surface
 from service.regions.visibility import visibility
 from service.study.model import Role
+from tests.validation import evidence
 from tests.validation.margin.blinded import OPEN, Blinding, make
 
 FIRST = 20_000  # seeds of the validation; smaller ones are for tuning
@@ -57,6 +58,17 @@ def outcome(seed: int) -> Outcome:
     found = (finding.value or 0.0) / 100.0
     spacing, reasons = made.tumor.mask.spacing, tuple(seen.reasons.items())
     return Outcome(seed, made.blinding, spacing, made.truth, found, finding.category == YES, reasons)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The summary as Markdown, all ways of blinding together in its last lines."""
+    head = ("what is hidden", "cases", "within 5 points", "largest error (points)", "entire wrongly said", "entire missed")
+    rows = [(name, count, f"{close:.0f} %", f"{worst:.0f}", *told) for name, count, close, worst, *told in summary(outcomes)]
+    close = np.mean([abs(one.error) <= CLOSE for one in outcomes])
+    right = np.mean([one.said_entire == one.entire for one in outcomes])
+    seeds = ", ".join(str(one.seed) for one in outcomes if one.said_entire and not one.entire) or "none"
+    said = f"Within 5 points in {close:.1%} of {len(outcomes)}; entire margin assessable or not: right in {right:.1%}."
+    return f"{evidence.table(head, rows)}\n\n{said} Seeds where it was wrongly said: {seeds}."
 
 
 def summary(outcomes: Sequence[Outcome]) -> tuple[tuple[str, int, float, float, int, int], ...]:

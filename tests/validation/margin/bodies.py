@@ -94,7 +94,8 @@ def first_order(body: Body, points: Floats) -> Floats:
     """Near the surface the true distance (...), also where the body's own is only a lower bound: divided by its slope."""
     here = body.distance(points)
     slopes = [(body.distance(points + PROBE * axis) - here) / PROBE for axis in np.eye(3)]
-    return here / np.clip(np.sqrt(sum(slope**2 for slope in slopes)), 0.2, 1.0)
+    steep = np.sqrt(np.sum(np.square(slopes), axis=0))
+    return np.asarray(here / np.clip(steep, 0.2, 1.0), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
