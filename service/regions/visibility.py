@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,7 @@ SMOOTHING = 0.7  # voxels, before a voxel is called void
 HALF = 0.5  # of a window that must be known and must have signal, of a step that must be left
 FADING = 3.0  # windows' SD; how far neighbours are seen
 AT_BORDER = 0.25  # voxels from the outermost centres
+THIRDS = (-1.0 / 3.0, 0.0, 1.0 / 3.0)  # of a voxel
 
 
 def visibility(
@@ -79,7 +81,7 @@ def visibility(
         outer |= fit.differ(surface.nearest, ABLATED, LIVER) & fit.signal(surface.nearest)
         known |= fit.known(surface.points) & fit.known(surface.nearest)
         signal |= fit.signal(surface.points) & fit.signal(surface.nearest)
-    outside = _at_border(surface, tumor.mask) | ~known
+    outside = _at_border(surface, tumor, zone) | ~known
     lost = {
         "field_of_view": outside,
         "no_signal": ~outside & ~signal,
@@ -234,11 +236,30 @@ def _bright(values: Array, known: Points, expected: Array, void: float) -> Point
     return np.asarray(~dark & ~(ndimage.binary_dilation(dark) & (smooth < HALF * expected)))
 
 
-def _at_border(surface: MarginSurface, grid: Volume) -> Points:
-    """Points whose tumor or liver side lies in the outermost voxels, where nothing beyond is known."""
+def _at_border(surface: MarginSurface, tumor: Region, zone: Region) -> Points:
+    """Points whose tumor or liver side lies in the outermost voxels, or whose nearest liver may lie beyond the border.
+
+    It may where the border cuts the zone nearer to the point than the nearest untreated liver that the volume shows.
+    """
+    grid = tumor.mask
     last = np.array(grid.shape) - 1
     at = np.zeros(len(surface.points), dtype=bool)
     for points in (surface.points, surface.nearest):
         index = grid.to_index(points)
         at |= ((index < AT_BORDER) | (index > last - AT_BORDER)).any(axis=1)
-    return at
+    cut = _cut(np.maximum(tumor.mask.values, zone.mask.values) >= HALF)
+    if not len(cut):
+        return at
+    away, _ = cKDTree(grid.to_mm(cut)).query(surface.points)
+    return np.asarray(at | (away < np.abs(surface.margin)))
+
+
+def _cut(treated: NDArray[np.bool_]) -> Matrix:
+    """Where the border of the volume cuts what was treated: nine points (n, 3 indices) on the outer side of each voxel."""
+    found = []
+    for axis, size in enumerate(treated.shape):
+        for layer, border in ((0, -0.5), (size - 1, size - 0.5)):
+            rows = np.argwhere(treated.take(layer, axis=axis))
+            sides = (rows[:, None] + np.array(list(product(THIRDS, THIRDS)))).reshape(-1, 2)
+            found.append(np.insert(sides, axis, border, axis=1))
+    return np.concatenate(found)

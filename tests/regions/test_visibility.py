@@ -43,3 +43,21 @@ def test_blinded_sector_is_not_assessable() -> None:
     seen = visibility(surface, tumor, zone, {"portal_venous": blind})
     assert pytest.approx(0.8, abs=0.05) == surface.areas[seen.assessable].sum() / surface.areas.sum()
     assert "no_signal" in seen.reasons
+
+
+def test_liver_that_may_lie_beyond_the_volume_makes_the_margin_unknown() -> None:
+    """The volume ends 8 mm to one side, in the zone (13 mm): points nearer to that end than to liver are not assessable."""
+    onto, _, _, image = scene(4.0)
+    last = int(onto.to_index(np.array([[8.0, 0.0, 0.0]]))[0, 2])
+    end = float(onto.to_mm(np.array([0.0, 0.0, last + 0.5]))[0])
+    high = (onto.shape[0], onto.shape[1], last + 1)
+    tumor, zone = (
+        region(kind, ball(radius), onto).crop((0, 0, 0), high)
+        for kind, radius in ((Kind.TUMOR, 6.0), (Kind.ABLATION_ZONE, 13.0))
+    )
+    surface = margin_surface(tumor, zone, None)
+    seen = visibility(surface, tumor, zone, {"portal_venous": image.crop((0, 0, 0), high)})
+    # A point of the tumor at height x is end - x from the border and 7 mm from liver; heights of a sphere are even.
+    hidden = (6.0 - (end - 7.0)) / 12.0
+    assert pytest.approx(1.0 - hidden, abs=0.05) == surface.areas[seen.assessable].sum() / surface.areas.sum()
+    assert "field_of_view" in seen.reasons

@@ -14,7 +14,8 @@ from service.regions.margin_surface import margin_surface
 from service.regions.visibility import visibility
 from service.study.model import Role
 from tests.validation import evidence
-from tests.validation.margin.blinded import OPEN, Blinding, make
+from tests.validation.margin.blinded import make
+from tests.validation.margin.hidden import OPEN, Blinding, Share
 
 FIRST = 20_000  # seeds of the validation; smaller ones are for tuning
 CLOSE = 5.0  # percentage points between found and true share
@@ -27,15 +28,15 @@ class Outcome:
     seed: int
     blinding: Blinding
     spacing: tuple[float, float, float]
-    truth: float
+    truth: Share
     found: float
     said_entire: bool
     reasons: tuple[tuple[str, float], ...]
 
     @property
     def error(self) -> float:
-        """Found minus true, percentage points."""
-        return 100.0 * (self.found - self.truth)
+        """Found minus the nearest that is true, percentage points."""
+        return 100.0 * (self.found - float(np.clip(self.found, self.truth.least, self.truth.most)))
 
     @property
     def entire(self) -> bool:

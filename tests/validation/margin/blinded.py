@@ -1,14 +1,9 @@
-"""Images of an ablated tumor in which one sector was blinded, with the share of the margin that this hides.
-
-Tumor and zone have closed formulas, so the truth needs no image: the share of the tumor surface whose point or nearest
-untreated liver lies in the sector.
-"""
+"""Images of an ablated tumor in which one sector was blinded, with the share of the margin that this hides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 
 import numpy as np
@@ -19,11 +14,11 @@ from service.regions.region import Kind, Region
 from service.study.model import Role
 from service.volumes.volume import Array, Matrix, Volume
 from tests.shapes import grid
+from tests.validation.margin.hidden import OPEN, PLANE_ONLY, Blinding, Scene, Sector, Share, assessable_share, blind_share
 
 GRIDS = ((3.0, 1.2, 1.2), (5.0, 0.8, 0.8), (1.5, 1.5, 1.5), (4.0, 1.0, 1.0))  # z, y, x, mm
 CUTS = 5  # along each axis of a voxel that holds an edge
 AROUND = 11.0  # mm of image around the zone
-DIRECTIONS = 4000
 LEAST_BLIND = 0.03  # of the surface; a smaller sector is smaller than what an edge needs to be seen
 LIVER_BEFORE_CONTRAST = 100.0  # the signal that SNR refers to
 PHASES = {Role.PORTAL_VENOUS: (190.0, 74.0), Role.T2: (100.0, 120.0)}  # liver and ablated tissue
@@ -36,84 +31,15 @@ GHOST_SD = 0.54  # of the stripes of `_ghost`
 Inside = Callable[[Matrix], Matrix]
 
 
-class Blinding(StrEnum):
-    """What was done to the sector."""
-
-    NONE = "none"
-    LOW_CONTRAST = "none, low contrast"
-    VOID = "signal void"
-    NOISY_VOID = "signal void with noise"
-    ZONE = "zone like liver"
-    TUMOR = "tumor like zone"
-    UNKNOWN = "not covered"
-    BORDER = "border of the volume"
-    NOISE = "strong noise"
-    GHOST = "ghost"
-
-
-OPEN = (Blinding.NONE, Blinding.LOW_CONTRAST)
-PLANE_ONLY = (Blinding.UNKNOWN, Blinding.BORDER)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """A tumor (ellipsoid around the origin with half-axes `axes`) in a zone (capsule of `radius` around a segment), mm."""
-
-    axes: Matrix
-    ends: Matrix
-    radius: float
-
-    def tumor(self, points: Matrix) -> Matrix:
-        """A lower bound of the distance to the tumor, negative inside."""
-        return np.asarray((np.linalg.norm(points / self.axes, axis=-1) - 1.0) * self.axes.min())
-
-    def zone(self, points: Matrix) -> Matrix:
-        """Distance to the zone, negative inside."""
-        return np.asarray(np.linalg.norm(points - self._foot(points), axis=-1) - self.radius)
-
-    def surface(self) -> tuple[Matrix, Matrix, Matrix]:
-        """Points of the tumor surface (n, 3), the nearest of untreated liver, and the share of area of each."""
-        turn = np.arange(DIRECTIONS) * np.pi * (3.0 - 5.0**0.5)
-        height = 1.0 - (2.0 * np.arange(DIRECTIONS) + 1.0) / DIRECTIONS
-        flat = np.sqrt(1.0 - height**2)
-        unit = np.stack([flat * np.cos(turn), flat * np.sin(turn), height], axis=1)
-        points, share = unit * self.axes, np.linalg.norm(unit / self.axes, axis=1)
-        foot = self._foot(points)
-        outward = points - foot
-        outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
-        return points, foot + self.radius * outward, share / share.sum()
-
-    def _foot(self, points: Matrix) -> Matrix:
-        first, along = self.ends[0], self.ends[1] - self.ends[0]
-        part = np.clip((points - first) @ along / (along @ along), 0.0, 1.0)
-        return np.asarray(first + part[..., None] * along)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sector:
-    """The blinded part: a cone from the origin (`apex` None) or everything beyond `apex` mm along `axis`."""
-
-    axis: Matrix
-    cosine: float
-    apex: float | None
-
-    def holds(self, points: Matrix) -> NDArray[np.bool_]:
-        """Which of the points (..., 3) lie in it."""
-        along = points @ self.axis
-        if self.apex is not None:
-            return np.asarray(along > self.apex)
-        return np.asarray(along > self.cosine * np.linalg.norm(points, axis=-1))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Blinded:
-    """One case: contours, phases, and the `truth`, the share (0-1) of the surface that can be assessed."""
+    """One case: contours, phases, and the `truth`, the share of the surface that can be assessed."""
 
     blinding: Blinding
     tumor: Region
     zone: Region
     phases: Mapping[Role, Volume]
-    truth: float
+    truth: Share
 
 
 def make(seed: int) -> Blinded:
@@ -129,7 +55,7 @@ def make(seed: int) -> Blinded:
     binary = bool(rng.random() < 0.25)
     tumor, zone = (_region(kind, body, onto, binary) for kind, body in _bodies(scene))
     phases = _phases(rng, onto, scene, sector, blinding)
-    return Blinded(blinding, tumor, zone, phases, 1.0 - _blind_share(scene, sector, blinding))
+    return Blinded(blinding, tumor, zone, phases, assessable_share(scene, sector, blinding, onto.spacing))
 
 
 def _scene(rng: np.random.Generator) -> Scene:
@@ -152,20 +78,8 @@ def _sector(rng: np.random.Generator, scene: Scene, blinding: Blinding) -> Secto
         apex = float(rng.uniform(*span) * scene.axes.max()) if plane else None
         axis = np.eye(3)[rng.integers(3)] * rng.choice([-1, 1]) if blinding is Blinding.BORDER else _direction(rng)
         sector = Sector(axis, float(np.cos(np.radians(rng.uniform(25.0, 80.0)))), apex)
-        if blinding in OPEN or LEAST_BLIND <= _blind_share(scene, sector, blinding) <= 1.0 - LEAST_BLIND:
+        if blinding in OPEN or LEAST_BLIND <= blind_share(scene, sector, blinding) <= 1.0 - LEAST_BLIND:
             return sector
-
-
-def _blind_share(scene: Scene, sector: Sector, blinding: Blinding) -> float:
-    """The share of the tumor surface that is hidden; beyond the border of the volume there is no surface."""
-    points, nearest, share = scene.surface()
-    here, there = sector.holds(points), sector.holds(nearest)
-    if blinding in OPEN:
-        return 0.0
-    if blinding is Blinding.BORDER:
-        return float(share[there & ~here].sum() / share[~here].sum())
-    lost = {Blinding.ZONE: there, Blinding.TUMOR: here}.get(blinding, here | there)
-    return float(share[lost].sum())
 
 
 def _cut(onto: Volume, sector: Sector) -> Volume:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.validation.margin.assessable import CLOSE, FIRST, Outcome, study, summary
-from tests.validation.margin.blinded import Blinding
+from tests.validation.margin.hidden import Blinding
 
 CASES = 40  # each way of blinding on each grid
 
