@@ -75,7 +75,7 @@ def _uncovered(distance: float) -> Line:
         title, meaning = "Tumor outside the ablation zone", "Volume of tumor outside the ablation zone"
     else:
         title = f"Untreated liver within {distance:g} mm of the tumor"
-        meaning = f"Volume of tumor and liver within {distance:g} mm of it outside the ablation zone"
+        meaning = f"Untreated liver volume within {distance:g} mm of the tumor"
     why = f"The volume ends within {distance:g} mm of the tumor."
     return Line(f"uncovered_{distance:g}_mm", title, ours(f"UNCOVERED{distance:g}", meaning), ML, value, note="", why=why)
 

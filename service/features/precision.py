@@ -16,6 +16,7 @@ from service.features.calibration import GROUPS, LEVELS, Calibration
 from service.regions.margin_surface import Evidence, MarginSurface
 
 NOISY = 0.02  # of a fraction
+THICK, WIDE = 3.5, 2.2  # mm, of whole voxels and of a soft edge: what hides a notch is a group of its own
 BEYOND = 1.25  # times the largest error of the tuning phantoms: what a category must not depend on
 LOW, HIGH = 0.025, 0.975
 FARTHEST = 5.0  # mm that the second measurement counts as off, also where it found no surface at all
@@ -57,11 +58,12 @@ def precision_of(value: float, name: str, parts: Sequence[float], threshold: flo
 
 def group_of(evidence: Evidence) -> str:
     """Which measurements it is like."""
+    coarse = "coarse " if evidence.voxel > THICK or evidence.width > WIDE else ""
     if evidence.edge_sd > 0:
-        return "uncertain contours"
+        return f"{coarse}uncertain contours"
     if evidence.voxel > 0:
-        return "whole voxels"
-    return "noisy fractions" if evidence.noise > NOISY else "fractions"
+        return f"{coarse}whole voxels"
+    return f"{coarse}noisy fractions" if evidence.noise > NOISY else f"{coarse}fractions"
 
 
 def terms(surface: MarginSurface) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from service.regions.region import Region
-from service.volumes.cells import repeat
+from service.volumes.cells import TARGET, repeat
 from service.volumes.level_field import cells_of, level_field, level_field_of_voxels
 from service.volumes.point_spread import Softness, softness
 from service.volumes.volume import Volume
@@ -34,9 +34,11 @@ class Fields:
     voxel: float
 
 
-def field_of(region: Region) -> Volume:
-    """The field of one region, mm, positive inside."""
-    return level_field_of_voxels(region.mask) if region.binary else level_field(softness((region.mask,))[0])
+def field_of(region: Region, target: float = TARGET) -> Volume:
+    """The field of one region on cells of about `target` mm, mm, positive inside."""
+    if region.binary:
+        return level_field_of_voxels(region.mask, target)
+    return level_field(softness((region.mask,))[0], target)
 
 
 def fields_of(tumor: Region, zone: Region, liver: Region | None) -> Fields:

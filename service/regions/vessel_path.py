@@ -23,6 +23,7 @@ from service.volumes.volume import Array, Index, Volume, box_of
 
 Box = tuple[Index, Index]
 
+CELL = 1.0  # mm: a lumen of 2 mm is two cells wide
 LUMEN = 0.5  # of the way from ablated tissue to a full vessel; liver itself lies at .33, a hyperaemic rim at .45
 SIGMAS = 5.0  # of noise above ablated tissue: a path may pick the best of hundreds of cells
 EDGE = (1.0, 2.5)  # mm inside the zone's edge: nearer is liver by partial volume; up to there a path must begin
@@ -130,8 +131,8 @@ def _scene(around: Surroundings, image: Volume) -> _Scene:
     ablated, full, noise = _levels(around, image)
     box = _box(around.zone.mask)
     part = image.crop(*box)
-    uptake = interpolate(part.with_values(np.nan_to_num((part.values - ablated) / (full - ablated)).astype(np.float32)))
-    known = interpolate(part.with_values(np.isfinite(part.values).astype(np.float32))).values > KNOWN
+    uptake = interpolate(part.with_values(np.nan_to_num((part.values - ablated) / (full - ablated)).astype(np.float32)), CELL)
+    known = interpolate(part.with_values(np.isfinite(part.values).astype(np.float32)), CELL).values > KNOWN
     zone, tumor = (_fine(region, box) for region in (around.zone, around.tumor))
     depth, beyond = (ndimage.distance_transform_edt(side, sampling=uptake.spacing) for side in (zone > 0, zone <= 0))
     shell = (depth >= EDGE[0]) & (tumor < 0)
@@ -187,7 +188,7 @@ def _box(zone: Volume) -> Box:
 
 def _fine(region: Region, box: Box) -> Array:
     """The region's field on the cells of a box, mm, positive inside."""
-    return field_of(region.crop(*box)).values
+    return field_of(region.crop(*box), CELL).values
 
 
 def _thickness(around: Surroundings, fine: Volume, margin: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], bool]:

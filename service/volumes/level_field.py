@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from service.volumes.cells import cell_size, cuts_of, gather, on_cells, spread
+from service.volumes.cells import TARGET, cell_size, cuts_of, gather, on_cells, spread
 from service.volumes.point_spread import Softness
 from service.volumes.volume import Array, Index, Volume
 
@@ -36,10 +36,10 @@ START_WHOLE = 0.7  # voxels
 Step = Callable[[Array], Array]
 
 
-def level_field(of: Softness) -> Volume:
-    """The field of a mask of fractions, on cells of about 1 mm."""
+def level_field(of: Softness, target: float = TARGET) -> Volume:
+    """The field of a mask of fractions, on cells of about `target` mm."""
     mask = of.mask
-    cuts = cuts_of(mask)
+    cuts = cuts_of(mask, target)
     size = cell_size(mask, cuts)
     blur = [width / side for width, side in zip(of.blur, size, strict=True)]
     gain = float(np.mean(mask.spacing))
@@ -58,7 +58,7 @@ def level_field(of: Softness) -> Volume:
     return on_cells(_rounds(field, explain, smooth, size, ROUNDS), mask, cuts)
 
 
-def level_field_of_voxels(mask: Volume) -> Volume:
+def level_field_of_voxels(mask: Volume, target: float = TARGET) -> Volume:
     """The field of a mask of whole voxels, as a reader's SEG gives it.
 
     Nothing is known within a voxel, so the surface is the smooth one that every voxel agrees with: wherever the field fills
@@ -66,7 +66,7 @@ def level_field_of_voxels(mask: Volume) -> Volume:
     Staircases between slices vanish, and a small tumor does not shrink.
     """
     inside = mask.values > 0.5
-    cuts = cuts_of(mask)
+    cuts = cuts_of(mask, target)
     if not inside.any() or inside.all():
         return on_cells(np.where(spread(inside.astype(np.float32), cuts, order=1) > 0.5, REACH, -REACH), mask, cuts)
     reach = np.float32(max(mask.spacing))

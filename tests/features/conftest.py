@@ -54,5 +54,5 @@ def wide() -> Case:
 
 @pytest.fixture(scope="session")
 def narrow() -> Case:
-    """A tumor with about 1 mm of margin."""
-    return case_of(make_patient(8, margin=1.0))
+    """A tumor with a margin well below 3 mm."""
+    return case_of(make_patient(8, margin=-0.5))

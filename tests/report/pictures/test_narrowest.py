@@ -13,10 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.spines import Spine
 from matplotlib.text import Annotation, Text
 
+from service.codes import MM
 from service.regions.region import Kind
 from service.report.pictures import narrowest
 from service.report.pictures.narrowest import Scene
 from service.report.pictures.planes import AXIAL, CORONAL, SAGITTAL, VIEWS, View
+from service.report.wording import shown
 from service.volumes.volume import Volume
 from tests.report.pictures.conftest import Drawn, drawn, feet_first, flipped, oblique
 from tests.report.pictures.reading import line, named, pixels, positions, texts
@@ -77,9 +79,9 @@ def contour(axes: Axes, gid: str) -> np.ndarray:
 def test_no_plane_is_flipped_however_the_slices_run(onto: Volume) -> None:
     scene = drawn(ball(6.0, (4.0, 0.0, 0.0)), ball(13.0), onto)
     place = scene.surface.place
-    for view, mark, shown in MARKS:
+    for view, mark, seen in MARKS:
         axes = panels(scene, spot(onto, np.array(place) + mark))[VIEWS.index(view)]
-        assert brightest(axes) == pytest.approx(shown, abs=0.7), view.name
+        assert brightest(axes) == pytest.approx(seen, abs=0.7), view.name
 
 
 @pytest.mark.parametrize(("view", "letters"), [(AXIAL, "R L P A"), (CORONAL, "R L F H"), (SAGITTAL, "A P F H")], ids=str)
@@ -111,7 +113,7 @@ def test_line_leads_to_the_nearest_point_with_the_true_length(shifted: Drawn) ->
         start, end = positions(line(axes, "margin"))
         assert start == pytest.approx(0.0)
         assert end == pytest.approx(view.flat(surface.nearest[number] - surface.points[number]))
-        assert f"{surface.minimum:.1f} mm" in texts(axes)
+        assert shown(surface.minimum, MM) in texts(axes)
 
 
 def test_line_that_leaves_the_plane_is_dashed(shifted: Drawn) -> None:

@@ -131,7 +131,7 @@ def _phases(rng: np.random.Generator, onto: Volume, scene: Scene, sector: Sector
     ghost = _ghost(rng, points)
     result = {}
     for role in roles:
-        clean = _tissue(rng, role, parts, within, blinding, noise)
+        clean = _tissue(rng, role, parts, within, blinding, noise / float(bias.min()))
         clean = ndimage.gaussian_filter(clean, blur) * bias
         result[role] = onto.with_values(_acquired(rng, clean, within, blinding, noise, ghost))
     return result

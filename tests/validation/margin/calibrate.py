@@ -5,6 +5,7 @@ Run it whenever the method changes, then `just validate`, which reports on the o
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -26,14 +27,33 @@ FLOOR = 0.02  # mm of expected error, at least
 ROUNDS = 30
 
 
-def main(phantoms: int = 2400) -> None:
-    """Measure so many phantoms and write the constants into the source."""
+def main(phantoms: int = 2400, keep: Path | None = None) -> None:
+    """Measure so many phantoms and write the constants into the source.
+
+    `keep` is a file for the outcomes; if it is there already, nothing is measured again.
+    """
+    write(constants(outcomes(phantoms, keep)))
+
+
+def outcomes(phantoms: int, keep: Path | None) -> Sequence[Outcome]:
+    """The tuning phantoms, measured or as they were kept."""
+    if keep is not None and keep.exists():
+        kept: Sequence[Outcome] = pickle.loads(keep.read_bytes())  # noqa: S301 our own file
+        return kept
     seeds = list(islice((seed for seed in count(0, 2) if recipe(seed).shape not in UNTUNED), phantoms))
+    found = list(track(measure_all(seeds), "Phantoms", total=len(seeds)))
+    if keep is not None:
+        keep.write_bytes(pickle.dumps(found))
+    return found
+
+
+def constants(found: Sequence[Outcome]) -> dict[str, Calibration]:
+    """The calibration of each group."""
     groups: dict[str, list[Outcome]] = defaultdict(list)
-    for one in track(measure_all(seeds), "Phantoms", total=len(seeds)):
+    for one in found:
         if not one.refusal:
             groups[one.group].append(one)
-    write({name: calibrate(groups[name]) for name in sorted(groups)})
+    return {name: calibrate(groups[name]) for name in sorted(groups)}
 
 
 def calibrate(found: Sequence[Outcome]) -> Calibration:
