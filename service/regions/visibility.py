@@ -50,8 +50,11 @@ PRIOR = 0.01  # of the window: weight of a tissue's median, which stands in wher
 VOID = (0.15, 0.25)  # of the liver's signal: less is no tissue; the higher one where noise is that high
 VOID_NOISE = 2.0  # SD of noise; the magnitude of noise alone has a mean of 1.25
 QUANTILE_TO_SD = 0.385  # of a normal distribution: 30th percentile of absolute deviations over SD
-ROUNDS = 1  # of reweighting
+ROUNDS = 2  # of reweighting
+AROUND = (0.5, 1.5, 1.5)  # voxels, in which roughness is judged
+QUIET = 4.0  # times the share of roughness in the signal that the best fifth of voxels has
 OUTLYING = 3.0  # SD; a voxel farther from its mixture says nothing of it
+BLUR = 0.45  # voxels
 SMOOTHING = 0.7  # voxels, before a voxel is called void
 HALF = 0.5  # of a window that must be known and must have signal, of a step that must be left
 FADING = 3.0  # windows' SD; how far neighbours are seen
@@ -94,10 +97,15 @@ def visibility(
 
 
 def _tissues(tumor: Region, zone: Region, liver: Region | None) -> Array:
-    """The fractions (3, k, j, i) of tumor, ablated tissue and liver in each voxel."""
-    inside = np.maximum(tumor.mask.values, zone.mask.values)
-    outside = 1.0 - inside if liver is None else np.clip(liver.mask.values - inside, 0.0, 1.0)
-    return np.stack([tumor.mask.values, inside - tumor.mask.values, outside]).astype(np.float32)
+    """The fractions (3, k, j, i) of tumor, ablated tissue and liver in each voxel, as an image shows them."""
+    inner, outer = _soft(tumor), np.maximum(_soft(zone), _soft(tumor))
+    outside = 1.0 - outer if liver is None else np.clip(_soft(liver) - outer, 0.0, 1.0)
+    return np.stack([inner, outer - inner, outside]).astype(np.float32)
+
+
+def _soft(region: Region) -> Array:
+    """The fractions of a region; a contour in whole voxels is blurred, or nothing would say that voxels at its edge are mixed."""
+    return ndimage.gaussian_filter(region.mask.values, BLUR) if region.binary else region.mask.values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,13 +131,14 @@ class _Mixture:
         """None when the phase does not show ablated tissue and liver at all."""
         known = np.isfinite(volume.values)
         values = np.nan_to_num(volume.values).astype(np.float32)
-        margin = (tissues[ABLATED] > PURE) & known
-        healthy = values[(tissues[LIVER] > PURE) & known]
+        quiet = _quiet(values, known)
+        margin = (tissues[ABLATED] > PURE) & quiet
+        healthy = values[(tissues[LIVER] > PURE) & quiet]
         if min(int(margin.sum()), int((healthy > 0).sum())) < LEAST_VOXELS:
             return None
         noise = noise_sd(volume, margin)
         void = float(np.clip(VOID_NOISE * noise, *np.array(VOID) * np.percentile(healthy[healthy > 0], 75)))
-        pure = _pure(values, tissues, known & (values > void))
+        pure = _pure(values, tissues, quiet & (values > void))
         typical = np.array([float(np.median(part)) for part in pure])
         steps = [np.percentile(np.abs(pure[kind] - typical[ABLATED]), 80) for kind in (TUMOR, LIVER)]
         window = _window(WIDE_PATCH if min(steps) < LOW_CNR * noise else PATCH, volume)
@@ -169,6 +178,20 @@ class _Mixture:
 
     def _at(self, part: Array, points: Matrix) -> Matrix:
         return sample(self.grid.with_values(part), points)
+
+
+def _quiet(values: Array, known: Points) -> Points:
+    """Voxels whose roughness is as small a part of their signal as anywhere: neither void nor spoilt by noise or ghosts.
+
+    The levels and the noise of a phase are theirs, however large the part is that cannot be read.
+    """
+    level = ndimage.gaussian_filter(values, AROUND) * known
+    rough = ndimage.gaussian_filter(np.abs(ndimage.gaussian_filter1d(values, SMOOTHING, axis=2, order=2)), AROUND) * known
+    some = known & (level > 0) & (rough > 0)
+    if not some.any():
+        return known
+    share = rough / np.maximum(level, 1e-6)
+    return np.asarray(some & (share <= QUIET * np.percentile(share[some], 20)))
 
 
 def _pure(values: Array, tissues: Array, usable: Points) -> tuple[Array, ...]:
