@@ -104,7 +104,7 @@ def _tissues(tumor: Region, zone: Region, liver: Region | None) -> Array:
 
 
 def _soft(region: Region) -> Array:
-    """The fractions of a region; a contour in whole voxels is blurred, or nothing would say that voxels at its edge are mixed."""
+    """The fractions of a region; a contour in whole voxels is blurred: those at an edge are mixed, and nothing else says so."""
     return ndimage.gaussian_filter(region.mask.values, BLUR) if region.binary else region.mask.values
 
 
