@@ -52,7 +52,8 @@ VOID_NOISE = 2.0  # SD of noise; the magnitude of noise alone has a mean of 1.25
 QUANTILE_TO_SD = 0.385  # of a normal distribution: 30th percentile of absolute deviations over SD
 ROUNDS = 2  # of reweighting
 AROUND = (0.5, 1.5, 1.5)  # voxels, in which roughness is judged
-QUIET = 4.0  # times the share of roughness in the signal that the best fifth of voxels has
+QUIET = 0.2  # of the signal; noise alone has 0.5, tissue at a signal-to-noise ratio of 10 has 0.1
+ALL_ROUGH = 1.5  # times the smoothest fifth, where all is noise
 OUTLYING = 3.0  # SD; a voxel farther from its mixture says nothing of it
 BLUR = 0.45  # voxels
 SMOOTHING = 0.7  # voxels, before a voxel is called void
@@ -181,17 +182,15 @@ class _Mixture:
 
 
 def _quiet(values: Array, known: Points) -> Points:
-    """Voxels whose roughness is as small a part of their signal as anywhere: neither void nor spoilt by noise or ghosts.
+    """Voxels whose roughness is a small part of their signal: neither void nor spoilt by noise or ghosts.
 
     The levels and the noise of a phase are theirs, however large the part is that cannot be read.
     """
-    level = ndimage.gaussian_filter(values, AROUND) * known
-    rough = ndimage.gaussian_filter(np.abs(ndimage.gaussian_filter1d(values, SMOOTHING, axis=2, order=2)), AROUND) * known
-    some = known & (level > 0) & (rough > 0)
-    if not some.any():
-        return known
-    share = rough / np.maximum(level, 1e-6)
-    return np.asarray(some & (share <= QUIET * np.percentile(share[some], 20)))
+    level = ndimage.gaussian_filter(values, AROUND)
+    bends = [np.abs(ndimage.gaussian_filter1d(values, SMOOTHING, axis=axis, order=2)) for axis in (1, 2)]
+    share = ndimage.gaussian_filter((bends[0] + bends[1]) / 2.0, AROUND) / np.maximum(level, 1e-6)
+    some = known & (level > 0) & (share > 0)
+    return np.asarray(some & (share <= max(QUIET, ALL_ROUGH * np.percentile(share[some], 20)))) if some.any() else known
 
 
 def _pure(values: Array, tissues: Array, usable: Points) -> tuple[Array, ...]:
