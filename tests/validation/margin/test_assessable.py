@@ -8,6 +8,7 @@ from tests.validation.margin.assessable import CLOSE, FIRST, Outcome, study, sum
 from tests.validation.margin.hidden import Blinding
 
 CASES = 40  # each way of blinding on each grid
+MOST_TOO_MUCH = 6.0  # percentage points
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +23,22 @@ def test_entire_is_never_said_of_a_margin_that_is_hidden_in_part(outcomes: tuple
 
 @pytest.mark.slow
 def test_the_fraction_is_within_5_points(outcomes: tuple[Outcome, ...]) -> None:
-    """In three of four cases; the goal is 19 of 20. Small sectors of an isointense tumor are found a little too small."""
-    far = [outcome for outcome in outcomes if abs(outcome.error) > CLOSE]
-    assert len(far) <= 0.25 * len(outcomes)
+    """In 19 of 20 cases. The rest are thin caps of the tumor, which the blur of the image fills, and weak edges."""
+    far = [outcome.seed for outcome in outcomes if abs(outcome.error) > CLOSE]
+    assert len(far) <= 0.05 * len(outcomes), far
+
+
+@pytest.mark.slow
+def test_no_more_is_said_to_be_assessable_than_can_be_seen(outcomes: tuple[Outcome, ...]) -> None:
+    """The dangerous direction, against the share that no interval widens."""
+    assert max(100.0 * (outcome.found - outcome.truth.exact) for outcome in outcomes) <= MOST_TOO_MUCH
 
 
 @pytest.mark.slow
 def test_a_margin_that_can_be_seen_is_said_to_be_entire(outcomes: tuple[Outcome, ...]) -> None:
-    clear = [outcome for outcome in outcomes if outcome.blinding is Blinding.NONE]
-    assert all(outcome.said_entire for outcome in clear)
+    """Also where contrast is low but sufficient; right in 98 of 100 cases together with those that are hidden in part."""
+    wrong = [outcome.seed for outcome in outcomes if outcome.said_entire != outcome.entire]
+    assert len(wrong) <= 0.02 * len(outcomes), wrong
 
 
 @pytest.mark.slow
