@@ -17,7 +17,7 @@ from service.regions.crossings import minimum_by_crossings
 from service.regions.extent import capsular_contact, uncovered_ml
 from service.regions.fields import Fields, fields_of
 from service.regions.region import Region
-from service.volumes.level_field import level_field_of_voxels
+from service.volumes.level_field import REACH, level_field_of_voxels
 from service.volumes.surface import Mesh, isosurface, nearest_points, sample
 from service.volumes.volume import Index, Matrix, Volume, box_of
 
@@ -26,6 +26,7 @@ NEAR_TUMOR = 10.0  # mm around the tumor in which untreated liver is counted
 DISTANCES = (0.0, 3.0, 5.0, NEAR_TUMOR)  # mm
 WEDGE, WEDGE_WHOLE = 0.15, 0.4  # mm off the surface, more than contours of one capsule differ by rounding
 WEDGE_NOISE = 2.0  # mm more for each unit of noise
+DEEPEST = 0.2  # mm that the deeper of the two levels stays away from where the field ends
 STEEPEST = 2.67  # times that; a wedge so flat that it recedes more is too uncertain to extrapolate
 BESIDE_CAPSULE = 1.5  # mm of liver, below which a place may be such a sheet or wedge
 TIED, APART = 0.3, 4.0  # mm: as narrow as the narrowest place, and another place
@@ -60,7 +61,8 @@ class MarginSurface:
     the points. `areas` (n,) mm2. `margin` (n,) mm, negative where tumor lies in untreated liver. `evidence`: what the precision
     of the minimum depends on. `capsule_modelled`: False without a liver mask, when everything outside the zone counts as
     untreated. `closed`: False when tumor or zone touch the border of the volume. `lowest` mm: the minimum if liver that the
-    mask may have left out counts as untreated; infinite when there is no sign of such liver.
+    mask may have left out counts as untreated, or a layer below the capsule that may be only the contours' doubt; infinite
+    when there is no sign of either.
     """
 
     points: Matrix
@@ -117,9 +119,6 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
     wedge = _wedge(fields, zone, liver)
     margin, nearest, beside = _distances(mesh, fields, wedge)
     first = int(np.argmin(margin))
-    lowest = np.inf
-    if left_out is not None:
-        lowest = float(_distances_at(mesh, _with_left_out(fields.untreated, left_out.crop(low, high)), 0.0)[0].min())
     return MarginSurface(
         points=mesh.vertices,
         faces=mesh.faces,
@@ -137,7 +136,7 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
         ),
         capsule_modelled=liver is not None,
         closed=_closed(tumor.mask.values) and _closed(zone.mask.values),
-        lowest=lowest,
+        lowest=_lowest(mesh, fields, wedge, None if left_out is None else left_out.crop(low, high)),
         uncovered=uncovered_ml(mesh, fields, DISTANCES),
         contact=capsular_contact(fields),
     )
@@ -165,7 +164,23 @@ def _wedge(fields: Fields, zone: Region, liver: Region | None) -> float:
     """How far (mm) below the surfaces of zone and liver nothing is left of what is only the doubt about either."""
     if liver is None:
         return 0.0
-    return (WEDGE_WHOLE if fields.voxel else WEDGE) + WEDGE_NOISE * fields.noise + float(np.hypot(zone.edge_sd, liver.edge_sd))
+    return min(_rounding(fields) + float(np.hypot(zone.edge_sd, liver.edge_sd)), REACH / 2.0 - DEEPEST)
+
+
+def _rounding(fields: Fields) -> float:
+    """The part of it that voxels and noise cause, mm."""
+    return (WEDGE_WHOLE if fields.voxel else WEDGE) + WEDGE_NOISE * fields.noise
+
+
+def _lowest(mesh: Mesh, fields: Fields, wedge: float, left_out: Volume | None) -> float:
+    """The minimum (mm) if everything that may be untreated liver is; infinite without a sign of such liver."""
+    lowest = np.inf
+    if left_out is not None:
+        lowest = float(_distances_at(mesh, _with_left_out(fields.untreated, left_out), 0.0)[0].min())
+    # A thin layer of liver that was not treated looks like the doubt of contours that differ along the capsule.
+    if fields.liver is not None and wedge > _rounding(fields):
+        lowest = min(lowest, float(_distances(mesh, fields, _rounding(fields))[0].min()))
+    return lowest
 
 
 def _distances(mesh: Mesh, fields: Fields, wedge: float) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from service.errors import Unusable
 from service.regions.coverage import liver_left_out
-from service.regions.margin_surface import margin_surface
+from service.regions.margin_surface import MarginSurface, margin_surface
 from service.regions.region import Kind
 from tests.shapes import Inside, ball, grid, region
 
@@ -68,3 +70,27 @@ def test_zone_at_the_border_of_the_volume_is_not_closed() -> None:
     onto = grid(10.0)
     found = margin_surface(region(Kind.TUMOR, ball(4.0), onto), region(Kind.ABLATION_ZONE, ball(9.0, (5.0, 0, 0)), onto), None)
     assert not found.closed
+
+
+def layered(thickness: float, edge_sd: float) -> MarginSurface:
+    """A zone that leaves a layer of liver below the capsule, 1 mm from the tumor; contours that state `edge_sd`."""
+    onto = grid(24.0, (1.5, 1.2, 1.2))
+    tumor = region(Kind.TUMOR, ball(5.0), onto)
+    liver = region(Kind.LIVER, lambda points: points[..., 0] <= 6.0 + thickness, onto)
+    zone = region(Kind.ABLATION_ZONE, lambda points: ball(15.0)(points) & (points[..., 0] <= 6.0), onto)
+    return margin_surface(tumor, replace(zone, edge_sd=edge_sd), replace(liver, edge_sd=edge_sd), None)
+
+
+def test_layer_below_the_capsule_is_untreated_liver_where_contours_are_sure() -> None:
+    assert layered(3.0, 0.0).minimum == pytest.approx(1.0, abs=0.3)
+
+
+def test_layer_that_may_be_doubt_leaves_the_low_end_of_the_interval_open() -> None:
+    """Either 1 mm to the layer, or 10 mm to the liver beside the zone: nobody may say which."""
+    found = layered(1.5, 1.0)
+    assert found.lowest == pytest.approx(1.0, abs=0.6)
+    assert layered(1.5, 0.0).lowest == np.inf
+
+
+def test_doubt_wider_than_the_field_still_has_a_margin() -> None:
+    assert np.isfinite(layered(3.0, 5.0).minimum)
