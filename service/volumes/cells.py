@@ -15,7 +15,7 @@ def cuts_of(grid: Volume, target: float = TARGET) -> Index:
     """Into how many cells of about `target` mm each axis of a voxel is cut.
 
     >>> cuts_of(Volume(np.zeros((2, 2, 2), np.float32), np.diag([3.0, 1.2, 1.2, 1.0])))
-    (3, 1, 1)
+    (2, 1, 1)
     """
     k, j, i = (max(1, round(size / target)) for size in grid.spacing)
     return k, j, i
