@@ -259,8 +259,7 @@ def _require_truth(settings: Settings) -> Check:
     if not test.passed:
         raise TryAgain("service.self_test", test.sentence)
     log.info("self_test_passed", seconds=round(test.seconds, 1))
-    said = f"{test.sentence} ({test.seconds:.1f} s at the start)"
-    return Check("self-test", lambda: Probed(ok=True, sentence=said))
+    return Check("self-test", lambda: Probed(ok=True, sentence=f"{test.sentence} ({test.seconds:.1f} s at the start)"))
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Fin
 def _notes(surface: MarginSurface, sure: Precision, ties: int, *, entire: bool) -> Iterator[str]:
     if not entire:
         yield "Upper bound: part of the margin cannot be assessed."
-    elif DOUBTFUL <= sure.at_most <= 1.0 - DOUBTFUL:
+    elif surface.lowest > THRESHOLD and DOUBTFUL <= sure.at_most <= 1.0 - DOUBTFUL:  # of the contours as they are
         yield f"Probability that it is {THRESHOLD:g} mm or less: {sure.at_most:.0%}."
     if ties:
         yield f"Nearly as narrow at {ties} other place{'s' if ties > 1 else ''}."

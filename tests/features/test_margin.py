@@ -57,6 +57,17 @@ def test_liver_that_the_mask_may_lack_makes_a_wide_margin_equivocal(wide: Case) 
     assert named(margin.measure(case))["minimum_ablation_margin"].category == UNDETERMINED
 
 
+def test_no_probability_where_the_liver_mask_may_lack_a_part(narrow: Case) -> None:
+    """It would be that of contours which are not believed."""
+    if narrow.surface is None:
+        pytest.fail("the case has no surface")
+    near = replace(narrow.surface, margin=narrow.surface.margin - narrow.surface.minimum + 3.1)
+    near = replace(near, evidence=replace(near.evidence, second=3.1))
+    for lowest, said in ((float("inf"), True), (1.0, False)):
+        found = named(margin.measure(replace(narrow, surface=replace(near, lowest=lowest))))["minimum_ablation_margin"]
+        assert ("Probability" in found.note) == said
+
+
 def test_zone_cut_by_the_volume_is_never_above_3_mm(wide: Case) -> None:
     if wide.surface is None:
         pytest.fail("the case has no surface")
