@@ -36,6 +36,7 @@ from service.study.complete import CompletionRule
 from service.web.info import Check, DestinationInfo, Probed, ServiceInfo
 
 MEGABYTE = 1_000_000
+WEB_LEAVES_S = 10.0  # a request that cannot be cancelled must not hold up what comes after it
 CANNOT_START = "service.start"
 log = structlog.get_logger("service")
 
@@ -205,7 +206,9 @@ class WebServer:
     def stop(self) -> None:
         """Finish open requests and stop."""
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(WEB_LEAVES_S)
+        if self._thread.is_alive():
+            log.warning("web_left_behind", seconds=WEB_LEAVES_S)
         self._socket.close()
 
 

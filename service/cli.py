@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
+import logging
+import os
 import signal
 import sys
-import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,6 +23,8 @@ Config = Annotated[Path | None, Parameter(name=["--config", "-c"], help="TOML fi
 
 BAD_START = 2  # exit status when configuration or surroundings do not let us start
 FAILED = 1
+LOOK_S = 0.2
+LAST_RESORT_S = 45.0  # beyond the drains: what cannot be waited for is left to the next start
 
 app = App(
     name="cryomargin",
@@ -93,7 +98,7 @@ def demo(
     from service.commands.demo import Choice, show
 
     choice = Choice(size=size, drawn=not automatic, orthanc=orthanc, keep=keep, folder=folder)
-    sys.exit(show(console, choice, wait=lambda: stop_event().wait()))
+    sys.exit(show(console, choice, wait=lambda: StopRequest().wait()))
 
 
 @app.command
@@ -144,28 +149,46 @@ def _settings(config: Path | None) -> Settings:
 
 
 def _serve(config: Path | None, *, listener: bool = False, worker: bool = False, web: bool = False) -> None:
-    """Run until SIGTERM or Ctrl-C, then drain; a second signal ends at once."""
+    """Run until SIGTERM or Ctrl-C, then drain; a second signal ends at once, SIGUSR1 writes where every thread stands."""
     settings = _settings(config)
 
     from service.app import Parts, Service, configure_log
 
     configure_log(settings.log.level)
+    faulthandler.register(signal.SIGUSR1)
     service = Service(settings, Parts(listener, worker, web))
-    asked = stop_event()
+    asked = StopRequest()
     service.start()
     asked.wait()
+    # Nothing that was acknowledged needs a clean end, and whoever starts us again must not wait for ever.
+    faulthandler.dump_traceback_later(settings.listener.drain_s + settings.worker.drain_s + LAST_RESORT_S, exit=True)
     service.stop()
+    _leave()
 
 
-def stop_event() -> threading.Event:
-    """Set by the first SIGTERM or SIGINT; the next one has its usual effect again."""
-    asked = threading.Event()
+def _leave() -> None:
+    """End now: all is closed, and a thread that a library left behind must not hold up a restart."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
-    def ask(_number: int, _frame: object) -> None:
+
+class StopRequest:
+    """The first SIGTERM or SIGINT, kept; the next one has its usual effect again."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+
+    def wait(self) -> None:
+        """Until it came. Looks again and again: a signal that another thread received does not wake this one."""
+        while not self._asked:
+            time.sleep(LOOK_S)
+
+    def _ask(self, _number: int, _frame: object) -> None:
+        """Takes no lock: the thread that it interrupts may hold it."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        asked.set()
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
-    return asked
+        self._asked = True

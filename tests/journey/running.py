@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
@@ -81,7 +82,12 @@ class Running:
         """SIGTERM; gives the exit status."""
         process = self._running()
         process.terminate()
-        status = process.wait(180)
+        try:
+            status = process.wait(180)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGUSR1)  # where every thread stands, into the log
+            time.sleep(1)
+            raise AssertionError(f"The service does not stop:\n{self.log()[-20_000:]}") from None
         self._process = None
         return status
 
