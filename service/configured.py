@@ -10,7 +10,7 @@ from service.settings import Settings
 
 
 def options_of(settings: Settings) -> AnalysisOptions:
-    """Every setting that can change a number."""
+    """Every setting that can change a number, and which objects are made."""
     drawn = settings.analysis.drawn
     kinds = {
         Kind.TUMOR: drawn.tumor,
@@ -19,7 +19,12 @@ def options_of(settings: Settings) -> AnalysisOptions:
         Kind.VESSEL: drawn.vessel,
     }
     labels = tuple((name, kind.value) for kind, names in kinds.items() for name in names)
-    return AnalysisOptions(segmenters=settings.analysis.segmenters, labels=labels)
+    return AnalysisOptions(
+        segmenters=settings.analysis.segmenters,
+        labels=labels,
+        outputs=settings.report.outputs,
+        patient_on_page=settings.report.patient_on_page,
+    )
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OUTPUTS = ("seg", "sr")  # what is made unless the configuration says otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class AnalysisOptions:
-    """What can change a number. `labels`: (code or word, kind of region) pairs that go before the built-in table."""
+    """What can change a number, and which objects are made.
+
+    `labels`: (code or word, kind of region) pairs that go before the built-in table. `outputs`: the roles of the objects, in
+    any order; `patient_on_page`: what identifies the patient on pages and pictures ("none", "id" or "name").
+    """
 
     segmenters: tuple[str, ...] = ("drawn", "classical")
     labels: tuple[tuple[str, str], ...] = ()
+    outputs: tuple[str, ...] = OUTPUTS
+    patient_on_page: str = "none"

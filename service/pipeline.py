@@ -186,6 +186,7 @@ def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse,
         vessels=regions.vessels,
         warnings=_warnings(read, exam, regions, uses),
         predecessors=read.predecessors,
+        image=exam.phases[exam.reference],
     )
 
 
@@ -245,7 +246,9 @@ def _uptake(case: Case) -> Volume | None:
 
 def _tumor_result(read: ReadStudy, case: Case) -> TumorResult:
     uid = derive(read.study.study_instance_uid, "tumor", case.label)
-    return TumorResult(case.label, f"Tumor {case.label}", uid, measure(case), case.tumor, case.zone)
+    return TumorResult(
+        case.label, f"Tumor {case.label}", uid, measure(case), case.tumor, case.zone, case.surface, case.visibility
+    )
 
 
 def _warnings(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[str, ...]:

@@ -92,6 +92,13 @@ class Analysis(_Table):
     drawn: Drawn = Drawn()
 
 
+class Report(_Table):
+    """Which objects are made of a result, and what identifies the patient on pages and pictures."""
+
+    outputs: Annotated[tuple[Literal["seg", "sr"], ...], Field(min_length=1)] = ("seg", "sr")
+    patient_on_page: Literal["none", "id", "name"] = "none"
+
+
 class Delivery(_Table):
     """How results are sent; a destination that is down is asked again after ever longer pauses."""
 
@@ -141,6 +148,7 @@ class Settings(BaseSettings):
     listener: ListenerTable = ListenerTable()
     completion: Completion = Completion()
     analysis: Analysis = Analysis()
+    report: Report = Report()
     delivery: Delivery = Delivery()
     destination: tuple[DestinationTable, ...] = ()
     web: Web = Web()

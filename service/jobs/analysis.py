@@ -66,7 +66,7 @@ def analyse_files(
         progress("read", 20)
         result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10))
         progress("report", 92)
-        return Outcome(to_record(result), compose(result, source_headers(result, read.study.drawings)))
+        return Outcome(to_record(result), compose(result, source_headers(result, read.study.drawings), options))
     except Unusable as fault:
         return Outcome(code=fault.code, sentence=fault.sentence)
 

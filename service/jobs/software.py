@@ -15,6 +15,6 @@ HASH_DIGITS = 12
 
 
 def software(options: AnalysisOptions) -> Software:
-    """Who measures; the hash covers every option that can change a number."""
+    """Who measures; the hash covers every option that can change a number or an object."""
     text = json.dumps(asdict(options), sort_keys=True, default=str)
     return Software(PRODUCT, __version__, hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS])

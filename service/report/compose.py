@@ -11,6 +11,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import ExplicitVRLittleEndian
 
 from service.codes import DEVICE_UID, PRODUCT
+from service.options import AnalysisOptions
 from service.report import seg, sr
 from service.report.draft import Draft, Made
 from service.report.result import Result
@@ -25,19 +26,20 @@ OUTPUTS: tuple[tuple[str, Callable[[Draft], Dataset | None]], ...] = (
 )
 
 
-def compose(result: Result, sources: Sequence[Dataset]) -> tuple[Made, ...]:
+def compose(result: Result, sources: Sequence[Dataset], options: AnalysisOptions | None = None) -> tuple[Made, ...]:
     """The output objects of a result, in sending order; the same result and sources give the same bytes.
 
     `sources` are the headers (without pixels) of the images and drawings that were read; patient and study are taken from
-    the one of the reference phase, the rest are named as evidence.
+    the one of the reference phase, the rest are named as evidence. `options` say which objects are wanted.
 
     Raises:
         Unusable: the reference phase has no geometry to lay the contours on.
         ValueError: there is no source.
     """
-    draft = Draft(result, sources, plan(result))
+    options = options or AnalysisOptions()
+    draft = Draft(result, sources, plan(result), patient_on_page=options.patient_on_page)
     for role, make in OUTPUTS:
-        dataset = make(draft)
+        dataset = make(draft) if role in options.outputs else None
         if dataset is not None:
             dataset.file_meta = _file_meta(dataset)
             made = Made(role, dataset.SOPClassUID, dataset.SOPInstanceUID, dataset)

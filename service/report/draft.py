@@ -29,3 +29,4 @@ class Draft:
     sources: Sequence[Dataset]
     segments: Segments
     made: tuple[Made, ...] = ()
+    patient_on_page: str = "none"

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.features.finding import Finding
+from service.regions.margin_surface import MarginSurface
 from service.regions.region import Region
+from service.regions.visibility import Visibility
 from service.study.model import Phase, Role
+from service.volumes.volume import Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class PhaseUse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TumorResult:
-    """The findings of one tumor, in report order, and the regions they were measured on (None when not found)."""
+    """The findings of one tumor, in report order, and what they were measured on (None when not found)."""
 
     label: str
     tracking_id: str
@@ -41,6 +44,8 @@ class TumorResult:
     findings: tuple[Finding, ...]
     tumor: Region | None
     zone: Region | None
+    surface: MarginSurface | None = None
+    visibility: Visibility | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +54,7 @@ class Result:
 
     `verdict` is one sentence, limits first. `created_at` comes from the job, never from a clock here, so that a repeat
     makes the same objects. `predecessors` are the SOP Instance UIDs of the SRs that this result supersedes.
-    `reference` is the phase on whose grid all masks lie.
+    `reference` is the phase on whose grid all masks lie, `image` its volume, for pictures.
     """
 
     study_instance_uid: str
@@ -64,3 +69,4 @@ class Result:
     vessels: Region | None = None
     warnings: tuple[str, ...] = ()
     predecessors: tuple[str, ...] = ()
+    image: Volume | None = None
