@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from service.codes import MM
 from service.regions.margin_surface import MarginSurface
 from service.regions.visibility import Visibility
 from service.report.pictures.canvas import blank
 from service.report.pictures.hatching import hatch
 from service.report.pictures.lettering import write
+from service.report.pictures.minimum import Minimum
 from service.report.pictures.style import BANDS, ON_BLACK, SMALL, TEXT, THRESHOLD, Ink, band, outline
-from service.report.wording import shown, shown_interval
 from service.volumes.volume import Matrix
 
 FARTHEST = 25.0  # mm; wider margins share the last bar
@@ -39,24 +39,26 @@ class Bars:
     cut: bool
 
 
-def figure(surface: MarginSurface, visibility: Visibility, interval: tuple[float, float], ink: Ink = ON_BLACK) -> Figure:
-    """The histogram alone."""
+def figure(surface: MarginSurface, visibility: Visibility, minimum: Minimum | None, ink: Ink = ON_BLACK) -> Figure:
+    """The histogram alone, below the minimum in words."""
     drawn = blank(5.0, 3.3, ink)
-    histogram(drawn.add_axes((0.13, 0.15, 0.84, 0.75)), surface, visibility, interval, ink)
+    axes = drawn.add_axes((0.13, 0.15, 0.84, 0.75))
+    histogram(axes, surface, visibility, minimum, ink)
+    title = "" if minimum is None else f"Minimum {minimum.said}"
+    axes.set_title(title, color=ink.pen, fontsize=TEXT, fontweight="bold")
     return drawn
 
 
-def histogram(
-    axes: Axes, surface: MarginSurface, visibility: Visibility, interval: tuple[float, float], ink: Ink = ON_BLACK
-) -> None:
-    """Draw the surface (cm2) over its margin (mm), the 3 mm line, and the minimum with its `interval` (low, high; mm)."""
+def histogram(axes: Axes, surface: MarginSurface, visibility: Visibility, minimum: Minimum | None, ink: Ink = ON_BLACK) -> None:
+    """Draw the surface (cm2) over its margin (mm), the 3 mm line, and the minimum with its interval where there is one."""
     bars = counted(surface, visibility)
-    _limits(axes, bars, interval)
+    _limits(axes, bars, _ends(minimum))
     axes.bar(bars.edges[:-1], bars.assessable, **_look(bars, ink)).set_label("assessable")
     _hidden(axes, bars, ink)
-    _lines(axes, surface.minimum, interval, ink)
+    _threshold(axes, minimum, ink)
+    if minimum is not None:
+        _minimum(axes, minimum, ink)
     _scales(axes, bars, ink)
-    axes.set_title(_title(surface.minimum, interval), color=ink.pen, fontsize=TEXT, fontweight="bold")
 
 
 def counted(surface: MarginSurface, visibility: Visibility) -> Bars:
@@ -102,29 +104,36 @@ def _look(bars: Bars, ink: Ink) -> dict[str, Any]:
     }
 
 
-def _limits(axes: Axes, bars: Bars, interval: tuple[float, float]) -> None:
+def _ends(minimum: Minimum | None) -> list[float]:
+    """What there is of the minimum's interval, mm; an open end has no place on the axis."""
+    ends = minimum.interval if minimum is not None else None
+    return [end for end in ends or () if np.isfinite(end)]
+
+
+def _limits(axes: Axes, bars: Bars, ends: Sequence[float]) -> None:
     """Room for all bars, zero, the threshold and the interval (as far as it ends), and for text above the bars."""
-    ends = [min(max(end, -FARTHEST), FARTHEST) for end in interval if np.isfinite(end)]
+    ends = [min(max(end, -FARTHEST), FARTHEST) for end in ends]
     axes.set_xlim(min(bars.edges[0], 0.0, *ends) - 0.5, max(bars.edges[-1], THRESHOLD, *ends) + 0.5)
     axes.set_ylim(0.0, 1.3 * float((bars.assessable + bars.hidden).max()))
 
 
-def _lines(axes: Axes, minimum: float, interval: tuple[float, float], ink: Ink) -> None:
-    low, high = np.clip(interval, *axes.get_xlim())
-    axes.axvspan(low, high, facecolor=ink.faint, alpha=0.55, linewidth=0, zorder=1).set_gid("interval")
-    look: dict[str, Any] = {"color": ink.pen, "zorder": 4, "path_effects": outline(ink.paper)}
-    axes.axvline(minimum, linewidth=1.6, **look).set_gid("minimum")
-    axes.axvline(THRESHOLD, linewidth=1.8, linestyle=(0, (4, 2)), **look).set_gid("threshold")
+def _minimum(axes: Axes, minimum: Minimum, ink: Ink) -> None:
+    if _ends(minimum):
+        low, high = np.clip(minimum.interval or (), *axes.get_xlim())
+        axes.axvspan(low, high, facecolor=ink.faint, alpha=0.55, linewidth=0, zorder=1).set_gid("interval")
+    axes.axvline(minimum.value, linewidth=1.6, **_line(ink)).set_gid("minimum")
+
+
+def _threshold(axes: Axes, minimum: Minimum | None, ink: Ink) -> None:
+    axes.axvline(THRESHOLD, linewidth=1.8, linestyle=(0, (4, 2)), **_line(ink)).set_gid("threshold")
     # On the side where the line of the minimum does not run through it.
-    side = -1 if minimum >= THRESHOLD else 1
+    side = -1 if minimum is not None and minimum.value >= THRESHOLD else 1
     place = (THRESHOLD, axes.get_ylim()[1])
-    write(axes, "3 mm", place, (4 * side, -2), ha="left" if side > 0 else "right", va="top", fontweight="bold", **look)
+    write(axes, "3 mm", place, (4 * side, -2), ha="left" if side > 0 else "right", va="top", fontweight="bold", **_line(ink))
 
 
-def _title(minimum: float, interval: tuple[float, float]) -> str:
-    low, high = (end if np.isfinite(end) else None for end in interval)
-    said = shown_interval((low, high), MM)
-    return f"Minimum {shown(minimum, MM)}" + (f", 95 % interval {said}" if said else "")
+def _line(ink: Ink) -> dict[str, Any]:
+    return {"color": ink.pen, "zorder": 4, "path_effects": outline(ink.paper)}
 
 
 def _scales(axes: Axes, bars: Bars, ink: Ink) -> None:

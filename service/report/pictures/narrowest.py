@@ -95,7 +95,7 @@ def figure(surface: MarginSurface, scene: Scene, place: tuple[float, float, floa
     corners = ((0.005, 0.505), (0.505, 0.505), (0.005, 0.005), (0.505, 0.005))
     axes = [drawn.add_axes((*corner, 0.49, 0.49)) for corner in corners]
     narrowest(axes[:3], surface, scene, place)
-    key(axes[3], surface, ink)
+    key(axes[3], ink, f"Narrowest place: {shown(_margin_at(surface, place), MM)}")
     return drawn
 
 
@@ -106,7 +106,7 @@ def narrowest(axes: Sequence[Axes], surface: MarginSurface, scene: Scene, place:
     on the plane; its number is the true distance.
     """
     cuts = list(_cuts(surface, scene, np.array(place)))
-    margin = float(surface.margin[_index(surface, np.array(place))])
+    margin = _margin_at(surface, place)
     low, high = _window(cuts)
     for drawn, plane in zip(axes, cuts, strict=True):
         _image(drawn, plane, low, high)
@@ -116,12 +116,13 @@ def narrowest(axes: Sequence[Axes], surface: MarginSurface, scene: Scene, place:
         _bar(drawn)
 
 
-def key(axes: Axes, surface: MarginSurface, ink: Ink = ON_BLACK) -> None:
-    """Draw what the lines mean, and the minimum."""
+def key(axes: Axes, ink: Ink = ON_BLACK, title: str = "", columns: int = 1) -> None:
+    """Draw what the lines mean, below a title."""
     axes.set_axis_off()
     handles = [_sample_of(pen) for pen in (*PENS.values(), MARGIN, LEAVING)]
-    drawn = axes.legend(handles=handles, loc="center", fontsize=SMALL, labelcolor=ink.pen, frameon=False)
-    drawn.set_title(f"Narrowest place: {shown(surface.minimum, MM)}", FontProperties(size=TEXT, weight="bold"))
+    look: dict[str, Any] = {"loc": "center", "fontsize": SMALL, "labelcolor": ink.pen, "frameon": False, "ncols": columns}
+    drawn = axes.legend(handles=handles, **look)
+    drawn.set_title(title, FontProperties(size=TEXT, weight="bold"))
     drawn.get_title().set_color(ink.pen)
 
 
@@ -178,6 +179,10 @@ def _ring(tree: cKDTree, points: Matrix, tumor: Matrix) -> Matrix:
     distance, _ = tree.query(points, distance_upper_bound=2.0 * THRESHOLD)
     outside = np.where(tumor > 0, 0.0, np.minimum(distance, 2.0 * THRESHOLD))
     return np.asarray(THRESHOLD - outside)
+
+
+def _margin_at(surface: MarginSurface, place: tuple[float, float, float]) -> float:
+    return float(surface.margin[_index(surface, np.array(place))])
 
 
 def _index(surface: MarginSurface, place: Matrix) -> int:

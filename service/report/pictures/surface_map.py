@@ -14,6 +14,7 @@ from service.regions.visibility import Visibility
 from service.report.pictures.canvas import blank, whole
 from service.report.pictures.hatching import hatch
 from service.report.pictures.lettering import write, write_outlined
+from service.report.pictures.minimum import Minimum
 from service.report.pictures.projection import HIGH, WIDE, on_map, project
 from service.report.pictures.style import BANDS, EDGES, ON_BLACK, SMALL, THRESHOLD, Ink, outline
 from service.report.pictures.unrolled import Unrolled, middle, pixel_of, unroll
@@ -28,18 +29,21 @@ INSIDE = {"A": (0.0, 0.0), "R": (-WIDE / 2.0, 0.0), "L": (WIDE / 2.0, 0.0)}
 AROUND = {"H": (0.0, HIGH + 0.14), "F": (0.0, -HIGH - 0.15), "P": (-WIDE - 0.15, 0.0), " P": (WIDE + 0.13, 0.0)}
 
 
-def figure(surface: MarginSurface, visibility: Visibility, ink: Ink = ON_BLACK) -> Figure:
+def figure(surface: MarginSurface, visibility: Visibility, minimum: Minimum | None, ink: Ink = ON_BLACK) -> Figure:
     """The map alone."""
     left, right, bottom, top = FRAME
     drawn = blank(5.0, 5.0 * (top - bottom) / (right - left), ink)
-    surface_map(whole(drawn), surface, visibility, ink)
+    surface_map(whole(drawn), surface, visibility, minimum, ink)
     return drawn
 
 
-def surface_map(axes: Axes, surface: MarginSurface, visibility: Visibility, ink: Ink = ON_BLACK) -> None:
+def surface_map(
+    axes: Axes, surface: MarginSurface, visibility: Visibility, minimum: Minimum | None, ink: Ink = ON_BLACK
+) -> None:
     """Draw the margin in every direction from the tumor's middle, seen from the front and unrolled.
 
-    Bands of the margin as colours, the 3 mm line, what is not assessable hatched, the minimum marked.
+    Bands of the margin as colours, the 3 mm line, what is not assessable hatched, the minimum marked
+    where it is known.
     """
     axes.set(xlim=FRAME[:2], ylim=FRAME[2:], aspect="equal")
     axes.set_axis_off()
@@ -47,7 +51,8 @@ def surface_map(axes: Axes, surface: MarginSurface, visibility: Visibility, ink:
     _bands(axes, raster, ink)
     _not_assessable(axes, raster)
     _directions(axes, ink)
-    _minimum(axes, surface)
+    if minimum is not None:
+        _minimum(axes, surface, minimum)
     _key(axes, _hidden_share(surface, visibility), ink)
     said = "Margin in all directions from the tumor center"
     write(axes, said, (0.0, FRAME[3] - 0.08), va="top", color=ink.pen)
@@ -87,8 +92,8 @@ def _directions(axes: Axes, ink: Ink) -> None:
         write(axes, letter.strip(), place, fontweight="bold", color=ink.pen)
 
 
-def _minimum(axes: Axes, surface: MarginSurface) -> None:
-    ray = np.array(surface.place) - middle(surface)
+def _minimum(axes: Axes, surface: MarginSurface, minimum: Minimum) -> None:
+    ray = np.array(minimum.place) - middle(surface)
     x, y = project(ray if np.linalg.norm(ray) > 1e-9 else np.array([0.0, -1.0, 0.0]))
     (marker,) = axes.plot(
         x, y, "o", markersize=11, markerfacecolor="none", markeredgecolor="white", markeredgewidth=2, zorder=6
@@ -97,7 +102,7 @@ def _minimum(axes: Axes, surface: MarginSurface) -> None:
     marker.set_gid("minimum")
     across, up = 1.0 if x < 0 else -1.0, 1.0 if y < 0 else -1.0
     look = {"ha": "left" if x < 0 else "right", "fontweight": "bold"}
-    write_outlined(axes, shown(surface.minimum, MM), (x, y), (12.0 * across, 13.0 * up), **look)
+    write_outlined(axes, shown(minimum.value, MM), (x, y), (12.0 * across, 13.0 * up), **look)
 
 
 def _key(axes: Axes, hidden: float, ink: Ink) -> None:

@@ -10,6 +10,7 @@ import pytest
 from service.regions.margin_surface import MarginSurface, margin_surface
 from service.regions.region import Kind, Region
 from service.regions.visibility import Visibility
+from service.report.pictures.minimum import Minimum
 from service.volumes.volume import Matrix, Volume
 from tests.shapes import Inside, ball, grid, region
 
@@ -23,6 +24,10 @@ class Drawn:
     tumor: Region
     zone: Region
     image: Volume
+
+    def minimum(self, interval: tuple[float, float] | None = (2.0, 4.0)) -> Minimum:
+        """The smallest margin as a report would state it."""
+        return Minimum(self.surface.minimum, self.surface.place, interval)
 
 
 def drawn(tumor: Inside, zone: Inside, onto: Volume) -> Drawn:

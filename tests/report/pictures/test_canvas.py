@@ -17,16 +17,16 @@ def pictures(scene: Drawn, ink: Ink = ON_BLACK) -> list[bytes]:
     """All three, 500 pixels wide."""
     cut = narrowest.Scene(scene.tumor, scene.zone, None, scene.image)
     figures = (
-        surface_map.figure(scene.surface, scene.visibility, ink),
+        surface_map.figure(scene.surface, scene.visibility, scene.minimum(), ink),
         narrowest.figure(scene.surface, cut, scene.surface.place, ink),
-        histogram.figure(scene.surface, scene.visibility, (2.0, 4.0), ink),
+        histogram.figure(scene.surface, scene.visibility, scene.minimum(), ink),
     )
     return [png(figure, 500) for figure in figures]
 
 
 @pytest.mark.parametrize("width", [500, 1024])
 def test_size_is_the_wished_one(shifted: Drawn, width: int) -> None:
-    shown = pixels(surface_map.figure(shifted.surface, shifted.visibility), width)
+    shown = pixels(surface_map.figure(shifted.surface, shifted.visibility, shifted.minimum()), width)
     assert shown.shape[1] == width
     assert shown.shape[0] == pytest.approx(width * 4.47 / 6.24, abs=1.5)
     assert 0.1 < shown.mean() < 0.9
@@ -34,7 +34,7 @@ def test_size_is_the_wished_one(shifted: Drawn, width: int) -> None:
 
 @pytest.mark.parametrize(("ink", "corner"), [(ON_BLACK, 0.0), (ON_WHITE, 1.0)])
 def test_drawn_on_black_or_white(shifted: Drawn, ink: Ink, corner: float) -> None:
-    shown = pixels(histogram.figure(shifted.surface, shifted.visibility, (2.0, 4.0), ink))
+    shown = pixels(histogram.figure(shifted.surface, shifted.visibility, shifted.minimum(), ink))
     assert shown[0, 0] == pytest.approx(corner)
     assert shown.std() > 0.1
 

@@ -10,14 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.patches import Rectangle
 
+from service.codes import MM
 from service.report.pictures import histogram
 from service.report.pictures.style import BANDS, band
+from service.report.wording import shown
 from tests.report.pictures.conftest import Drawn, blinded
 from tests.report.pictures.reading import line, named, positions, texts
 
 
-def drawn_histogram(scene: Drawn, interval: tuple[float, float] = (2.0, 4.0)) -> Axes:
-    (axes,) = histogram.figure(scene.surface, scene.visibility, interval).axes
+def drawn_histogram(scene: Drawn, interval: tuple[float, float] | None = (2.0, 4.0)) -> Axes:
+    (axes,) = histogram.figure(scene.surface, scene.visibility, scene.minimum(interval)).axes
     return axes
 
 
@@ -102,3 +104,18 @@ def test_far_margins_share_the_last_bar(shifted: Drawn) -> None:
     assert bars.edges[-1] == histogram.FARTHEST
     assert bars.assessable[-1] == pytest.approx(surface.areas[far > 9].sum() / 100.0)
     assert "25 and more in the last bar" in axes.get_xlabel()
+
+
+def test_without_an_interval_nothing_is_said_of_one(shifted: Drawn) -> None:
+    for interval in (None, (-np.inf, np.inf)):
+        axes = drawn_histogram(shifted, interval)
+        assert not named(axes, "interval")
+        assert axes.get_title() == f"Minimum {shown(shifted.surface.minimum, MM)}"
+
+
+def test_without_a_minimum_none_is_drawn(shifted: Drawn) -> None:
+    """Nothing of the surface can be judged: its margin is shown, hatched, without a number that nobody stands for."""
+    (axes,) = histogram.figure(shifted.surface, shifted.visibility, None).axes
+    assert not named(axes, "minimum")
+    assert positions(line(axes, "threshold"))[:, 0] == pytest.approx(3.0)
+    assert axes.get_title() == ""

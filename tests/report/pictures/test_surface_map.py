@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from service.regions.visibility import Visibility
 from service.report.pictures import surface_map
+from service.report.pictures.minimum import Minimum
 from service.report.pictures.projection import WIDE, directions, on_map, project
 from service.report.pictures.style import BANDS
 from service.report.pictures.unrolled import unroll
@@ -21,7 +22,7 @@ from tests.shapes import ball, grid
 
 
 def drawn_map(scene: Drawn, visibility: Visibility | None = None) -> Axes:
-    (axes,) = surface_map.figure(scene.surface, visibility or scene.visibility).axes
+    (axes,) = surface_map.figure(scene.surface, visibility or scene.visibility, scene.minimum()).axes
     return axes
 
 
@@ -45,7 +46,7 @@ def test_letters_stand_where_the_patient_has_them(shifted: Drawn) -> None:
 
 def test_bands_are_painted_where_they_are(shifted: Drawn) -> None:
     """3 mm on the left of the patient, 11 on the right: the colors of these pixels."""
-    shown = pixels(surface_map.figure(shifted.surface, shifted.visibility), 1000)
+    shown = pixels(surface_map.figure(shifted.surface, shifted.visibility, shifted.minimum()), 1000)
     left, right, bottom, top = surface_map.FRAME
 
     def color(toward: tuple[float, float, float]) -> np.ndarray:
@@ -96,6 +97,16 @@ def test_3_mm_line_only_where_the_margin_crosses_it(radius: float, lines: int) -
 
 def test_open_surface_is_said_to_be_blank(shifted: Drawn) -> None:
     surface = opened(shifted.surface)
-    (axes,) = surface_map.figure(surface, Visibility(np.ones(len(surface.points), dtype=bool), {})).axes
+    (axes,) = surface_map.figure(surface, Visibility(np.ones(len(surface.points), dtype=bool), {}), None).axes
     assert "blank: no\nsurface" in texts(axes)
     assert "blank: no\nsurface" not in texts(drawn_map(shifted))
+
+
+def test_the_minimum_of_the_report_is_marked_and_not_that_of_what_is_hidden(shifted: Drawn) -> None:
+    """A smaller margin where nobody can judge it is no minimum; without any there is no mark."""
+    stated = Minimum(10.9, tuple(shifted.surface.points[np.argmin(shifted.surface.points[:, 0])].tolist()))
+    (axes,) = surface_map.figure(shifted.surface, shifted.visibility, stated).axes
+    assert "10.9 mm" in texts(axes)
+    assert positions(line(axes, "minimum"))[0] == pytest.approx(project(np.array([-1.0, 0.0, 0.0])), abs=0.2)
+    (axes,) = surface_map.figure(shifted.surface, shifted.visibility, None).axes
+    assert not named(axes, "minimum")
