@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from service.dicom.destination import Caller, Destination, parse_destination
+from collections.abc import Collection
+from dataclasses import replace
+
+from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, parse_destination
 from service.jobs.process import Limits
 from service.options import AnalysisOptions
 from service.regions.region import Kind
-from service.settings import Settings
+from service.settings import DestinationTable, Settings
+
+_SYNTAXES = {"explicit_vr_little_endian": EXPLICIT, "implicit_vr_little_endian": IMPLICIT}
 
 
 def options_of(settings: Settings) -> AnalysisOptions:
@@ -34,7 +39,7 @@ def limits_of(settings: Settings) -> Limits:
 
 def destinations_of(settings: Settings) -> tuple[Destination, ...]:
     """The configured receivers."""
-    return tuple(parse_destination(one.name, one.address, verify=one.verify == "find") for one in settings.destination)
+    return tuple(_destination(one) for one in settings.destination)
 
 
 def caller_of(settings: Settings) -> Caller:
@@ -50,3 +55,17 @@ def index_url(settings: Settings) -> str:
 def engine_url(settings: Settings) -> str:
     """Where the job engine keeps its own notes."""
     return settings.database.system_url or f"sqlite:///{settings.storage.folder.absolute() / 'engine.sqlite'}"
+
+
+def syntax_words(uids: Collection[str]) -> tuple[str, ...]:
+    """The words of the configuration for transfer syntaxes; those that it has no word for are left out."""
+    return tuple(word for word, uid in _SYNTAXES.items() if uid in uids)
+
+
+def _destination(table: DestinationTable) -> Destination:
+    return replace(
+        parse_destination(table.name, table.address, verify=table.verify == "find"),
+        objects=frozenset(table.objects),
+        syntaxes=tuple(_SYNTAXES[word] for word in table.transfer_syntaxes),
+        character_set="" if table.character_set == "as_made" else table.character_set,
+    )

@@ -18,6 +18,8 @@ AeTitle = Annotated[str, Field(pattern=r"^[ -\[\]-~]{1,16}$")]
 Address = Annotated[str, Field(pattern=r"^[ -?A-\[\]-~]{1,16}@(\[[0-9A-Fa-f:.]+\]|[^@:\s]+):[0-9]{1,5}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+Output = Literal["seg", "sr"]  # the roles of the objects that can be made
+Syntax = Literal["explicit_vr_little_endian", "implicit_vr_little_endian"]
 
 ENVIRONMENT = "CRYOMARGIN_"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -95,7 +97,7 @@ class Analysis(_Table):
 class Report(_Table):
     """Which objects are made of a result, and what identifies the patient on pages and pictures."""
 
-    outputs: Annotated[tuple[Literal["seg", "sr"], ...], Field(min_length=1)] = ("seg", "sr")
+    outputs: Annotated[tuple[Output, ...], Field(min_length=1)] = ("seg", "sr")
     patient_on_page: Literal["none", "id", "name"] = "none"
 
 
@@ -109,11 +111,21 @@ class Delivery(_Table):
 
 
 class DestinationTable(_Table):
-    """One receiver of results: address "AETITLE@host:port"; `verify` asks by C-FIND whether they arrived."""
+    """One receiver of results: address "AETITLE@host:port"; `verify` asks by C-FIND whether they arrived.
+
+    `objects` are those that it gets (empty: all that are made), `transfer_syntaxes` those offered to it, `character_set` the
+    one that texts are written in for it.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     address: Address
     verify: Literal["find", "none"] = "none"
+    objects: tuple[Output, ...] = ()
+    transfer_syntaxes: Annotated[tuple[Syntax, ...], Field(min_length=1)] = (
+        "explicit_vr_little_endian",
+        "implicit_vr_little_endian",
+    )
+    character_set: Literal["as_made", "ISO_IR 100", "ISO_IR 192"] = "as_made"
 
 
 class Web(_Table):
@@ -160,6 +172,16 @@ class Settings(BaseSettings):
         names = [destination.name for destination in self.destination]
         if len(names) != len(set(names)):
             raise ValueError("two destinations have the same name")
+        return self
+
+    @model_validator(mode="after")
+    def _wanted_is_made(self) -> Settings:
+        """A destination that waits for an object that is never made would get nothing, and nobody would know why."""
+        for destination in self.destination:
+            missing = [role for role in destination.objects if role not in self.report.outputs]
+            if missing:
+                names = ", ".join(missing)
+                raise ValueError(f"destination {destination.name!r} wants {names}, which report.outputs does not have made")
         return self
 
     @classmethod

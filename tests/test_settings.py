@@ -10,6 +10,7 @@ import pytest
 
 from service.settings import BadConfig, Settings, load
 
+DESTINATION = '[[destination]]\nname = "a"\naddress = "A@h:1"\n'
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 
@@ -43,7 +44,8 @@ def test_every_setting_has_a_comment_before_it() -> None:
 
 def test_the_example_of_a_hospital_can_be_used() -> None:
     settings = load(CONFIG / "example-hospital.toml")
-    assert tuple(settings.destination[0].model_dump().values()) == ("pacs", "PACS@192.0.2.10:104", "find")
+    pacs = settings.destination[0]
+    assert (pacs.name, pacs.address, pacs.verify) == ("pacs", "PACS@192.0.2.10:104", "find")
 
 
 def write(folder: Path, text: str) -> Path:
@@ -62,6 +64,10 @@ def write(folder: Path, text: str) -> Path:
         ('[listener]\nae_title = "A TITLE OF SEVENTEEN"', "listener.ae_title"),
         ('[[destination]]\nname = "a"\naddress = "nowhere"', 'destination.0.address: must be "AETITLE@host:port"'),
         ('[[destination]]\nname = "a"\naddress = "A@h:1"\n[[destination]]\nname = "a"\naddress = "B@h:1"', "same name"),
+        (f'{DESTINATION}objects = ["sketch"]', "destination.0.objects.0"),
+        (f'[report]\noutputs = ["sr"]\n{DESTINATION}objects = ["seg"]', "'a' wants seg, which report.outputs does not"),
+        (f"{DESTINATION}transfer_syntaxes = []", "destination.0.transfer_syntaxes"),
+        (f'{DESTINATION}transfer_syntaxes = ["jpeg"]', "destination.0.transfer_syntaxes.0"),
         ("[listener", "is not TOML"),
         ("[completion]\nquiet_s = 0", "completion.quiet_s"),
     ],

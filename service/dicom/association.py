@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.presentation import PresentationContext
 
@@ -18,6 +19,8 @@ from service.dicom.destination import Caller, Destination
 from service.errors import TryAgain
 
 NO_CONTEXT = "destination.no_context"
+SYNTAXES_REFUSED = 4  # PS3.8 table 9-18
+_REASONS = {1: "refused by its user", 3: "SOP class not supported"}
 MAXIMUM_PDU = 131072  # larger brings nothing (measured)
 
 
@@ -48,6 +51,14 @@ def associate(destination: Destination, caller: Caller, contexts: Sequence[Prese
             association.release()
 
 
+def refusal(context: Any) -> str:
+    """What the other end said no to, with its reason: the SOP class as a whole, or the transfer syntaxes offered for it."""
+    name = UID(context.abstract_syntax).name
+    if context.result == SYNTAXES_REFUSED:
+        return f"{name} in {' or '.join(UID(syntax).name for syntax in context.transfer_syntax)} (transfer syntax refused)"
+    return f"{name} ({_REASONS.get(context.result, 'no reason given')})"
+
+
 class _Entity(AE):
     """An application entity for one association, that knows how far it came."""
 
@@ -73,7 +84,8 @@ class _Entity(AE):
             reason = _probe(destination, float(self.connection_timeout))
             return TryAgain("destination.unreachable", f"{destination.name} ({destination.address}): {reason}")
         if association.rejected_contexts and not association.accepted_contexts:
-            sentence = f"{destination.name} ({destination.address}) accepts none of the object types offered to it"
+            refused = "; ".join(dict.fromkeys(refusal(context) for context in association.rejected_contexts))
+            sentence = f"{destination.name} ({destination.address}) accepts none of the object types offered to it: {refused}"
             return TryAgain(NO_CONTEXT, sentence)
         sentence = f"{destination.name} ({destination.address}) can be reached but did not answer as a DICOM node"
         return TryAgain("destination.no_answer", sentence)

@@ -5,18 +5,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+
 _ADDRESS = re.compile(r"(?P<ae_title>[^@]{1,16})@(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^@:\s]+)):(?P<port>\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A storage SCP; `verify` says whether to ask it by C-FIND for what was sent."""
+    """A storage SCP; `verify` says whether to ask it by C-FIND for what was sent.
+
+    `objects` are the roles of the objects that it gets (empty: all). `syntaxes` are the transfer syntaxes offered for
+    uncompressed objects. `character_set` is the term that texts are written in for it; empty: as they were made.
+    """
 
     name: str
     ae_title: str
     host: str
     port: int
     verify: bool = False
+    objects: frozenset[str] = frozenset()
+    syntaxes: tuple[str, ...] = (EXPLICIT, IMPLICIT)
+    character_set: str = ""
 
     @property
     def address(self) -> str:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification
 from pynetdicom.status import code_to_category
 
-from service.dicom.association import associate
-from service.dicom.destination import Caller, Destination
+from service.dicom.association import associate, refusal
+from service.dicom.character_sets import rewritten
+from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination
 from service.errors import CryomarginError, Refused, TryAgain
 
 SUCCESS = 0x0000
@@ -28,7 +29,7 @@ NO_CONTEXT = 0x0122
 PROCESSING_FAILURE = 0x0110
 MOST_CONTEXTS = 128  # PS3.8: odd numbers up to 255
 
-_CONVERTIBLE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+_CONVERTIBLE = (EXPLICIT, IMPLICIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def send(objects: Sequence[Path], destination: Destination, caller: Caller) -> t
     metas = [read_file_meta_info(path) for path in objects]
     sent: list[Sent] = []
     for batch in _batches(objects, metas):
-        with associate(destination, caller, contexts_for(_kinds([meta for _path, meta in batch]))) as association:
+        offered = contexts_for(_kinds([meta for _path, meta in batch]), destination.syntaxes)
+        with associate(destination, caller, offered) as association:
             sent.extend(_store(association, path, meta, destination) for path, meta in batch)
     return tuple(sent)
 
@@ -67,13 +69,26 @@ def echo(destination: Destination, caller: Caller) -> None:
         raise TryAgain("destination.echo", f"{destination.name} answered the echo with {_hex(status)}")
 
 
-def contexts_for(kinds: Sequence[tuple[str, str]]) -> list[PresentationContext]:
-    """One presentation context for each (SOP class, transfer syntax); uncompressed objects offer both VR encodings.
+def negotiate(sop_classes: Collection[str], destination: Destination, caller: Caller) -> dict[str, tuple[str, ...]]:
+    """The uncompressed transfer syntaxes in which the destination takes each SOP class; it is sent nothing.
+
+    Raises:
+        TryAgain: No association.
+    """
+    pairs = [(sop_class, syntax) for sop_class in sorted(sop_classes) for syntax in _CONVERTIBLE]
+    offered = [build_context(Verification), *(build_context(sop_class, syntax) for sop_class, syntax in pairs)]
+    with associate(destination, caller, offered) as association:
+        taken = {(str(one.abstract_syntax), str(one.transfer_syntax[0])) for one in association.accepted_contexts}
+    return {sop_class: tuple(one for one in _CONVERTIBLE if (sop_class, one) in taken) for sop_class in sop_classes}
+
+
+def contexts_for(kinds: Sequence[tuple[str, str]], syntaxes: tuple[str, ...] = _CONVERTIBLE) -> list[PresentationContext]:
+    """One presentation context for each (SOP class, transfer syntax); uncompressed objects are offered in all `syntaxes`.
 
     >>> [len(context.transfer_syntax) for context in contexts_for([("1.2", "1.2.840.10008.1.2.1")])]
     [2]
     """
-    offers = {(sop_class, _CONVERTIBLE if syntax in _CONVERTIBLE else (syntax,)) for sop_class, syntax in kinds}
+    offers = {(sop_class, syntaxes if syntax in _CONVERTIBLE else (syntax,)) for sop_class, syntax in kinds}
     return [build_context(sop_class, list(syntaxes)) for sop_class, syntaxes in sorted(offers)]
 
 
@@ -100,13 +115,21 @@ def _store(association: Any, path: Path, meta: Any, destination: Destination) ->
     if not association.is_established:
         return Sent(uid, None, error=TryAgain("destination.lost", f"{destination.name} ended the association"))
     try:
-        status = association.send_c_store(dcmread(path)).get("Status")
+        status = association.send_c_store(rewritten(dcmread(path), destination.character_set)).get("Status")
     except ValueError:
-        sentence = f"{destination.name} does not accept objects of the kind {meta.MediaStorageSOPClassUID.name}"
-        return Sent(uid, None, error=Refused("destination.context_refused", sentence, NO_CONTEXT))
+        return Sent(
+            uid, None, error=Refused("destination.context_refused", _refused(association, meta, destination), NO_CONTEXT)
+        )
     except RuntimeError:  # the association ended between the look above and the call
         status = None
     return _outcome(uid, status, destination)
+
+
+def _refused(association: Any, meta: Any, destination: Destination) -> str:
+    """What of an object's kind the destination said no to: the SOP class, or each transfer syntax offered for it."""
+    kind = UID(meta.MediaStorageSOPClassUID)
+    reasons = [refusal(context) for context in association.rejected_contexts if context.abstract_syntax == kind]
+    return f"{destination.name} does not accept objects of the kind {'; '.join(dict.fromkeys(reasons)) or kind.name}"
 
 
 def _outcome(uid: str, status: int | None, destination: Destination) -> Sent:

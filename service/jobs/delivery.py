@@ -48,9 +48,9 @@ class Courier:
     clock: Clock
 
     def plan(self, job: Job) -> None:
-        """Every object to every destination."""
-        names = [destination.name for destination in self.destinations]
-        self.index.plan_deliveries(job.study_instance_uid, job.content_version, names)
+        """Every object to every destination that wants it."""
+        wanted = {destination.name: destination.objects for destination in self.destinations}
+        self.index.plan_deliveries(job.study_instance_uid, job.content_version, list(wanted), wanted)
 
     def round(self, job: Job) -> str:
         """Try everything that is open once; gives why it must be tried again, "" when nothing is open any more."""
@@ -60,6 +60,11 @@ class Courier:
             if fault:
                 left.append(fault)
         return " ".join(left)
+
+    def receivers(self, job: Job) -> tuple[str, ...]:
+        """The destinations that got something of this job, in the order of the configuration."""
+        names = {delivery.destination for delivery in self.index.deliveries(job.study_instance_uid, job.content_version)}
+        return tuple(destination.name for destination in self.destinations if destination.name in names)
 
     def refused(self, job: Job) -> str:
         """What destinations said no to (one sentence), "" when nothing."""

@@ -72,8 +72,8 @@ class Steps:
         self._progress(job)("delivered", 100)
         refused = self.courier.refused(job)
         state = State.FAILED if refused else State.DONE
-        self._state(job, state, refused or self._done())
-        self._event(job, state.value, refused or self._done())
+        self._state(job, state, refused or self._done(job))
+        self._event(job, state.value, refused or self._done(job))
         return True
 
     def give_up(self, job: Job, sentence: str) -> None:
@@ -106,8 +106,10 @@ class Steps:
         version = self.index.version(job.study_instance_uid, job.content_version)
         self.index.save_result(job.study_instance_uid, job.content_version, answer.record or {}, made, version.closed_at)
 
-    def _done(self) -> str:
-        names = ", ".join(destination.name for destination in self.courier.destinations)
+    def _done(self, job: Job) -> str:
+        names = ", ".join(self.courier.receivers(job))
+        if not names and self.courier.destinations:
+            return "The results are ready; no destination wants any of these objects."
         return f"The results are at: {names}." if names else "The results are ready; no destination is configured."
 
     def _state(self, job: Job, state: State, sentence: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from service.store import arrivals, outbox, versions, views
@@ -153,10 +153,15 @@ class Index:
         with self._database.write() as connection:
             outbox.save_result(connection, study_uid, content_version, record, made, at)
 
-    def plan_deliveries(self, study_uid: str, content_version: str, destinations: Sequence[str]) -> list[Delivery]:
-        """Put the objects of a version on their way to `destinations`, once; older ones still waiting are superseded."""
+    def plan_deliveries(
+        self, study_uid: str, content_version: str, destinations: Sequence[str], only: outbox.Only = MappingProxyType({})
+    ) -> list[Delivery]:
+        """Put the objects of a version on their way to `destinations`, once; older ones still waiting are superseded.
+
+        `only` names the roles that a destination gets; one that it does not name, or has no role for, gets all.
+        """
         with self._database.write() as connection:
-            return outbox.plan_deliveries(connection, study_uid, content_version, destinations)
+            return outbox.plan_deliveries(connection, study_uid, content_version, destinations, only)
 
     def deliveries(
         self, study_uid: str | None = None, content_version: str | None = None, state: DeliveryState | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -11,6 +12,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from service.errors import Unusable
 from service.store.records import Delivery, DeliveryState, MadeObject
 from service.store.schema import delivery, made, version
+
+Only = Mapping[str, Collection[str]]
 
 _ATTEMPTED = frozenset({DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.FAILED})
 _BY_A_NEWER = "A newer result goes in its place."
@@ -35,11 +38,16 @@ def objects_of(connection: Connection, study_uid: str, content: str) -> tuple[Ma
     return tuple(MadeObject(row.role, row.sop_class_uid, row.sop_instance_uid, row.content_key, row.size) for row in rows)
 
 
-def plan_deliveries(connection: Connection, study_uid: str, content: str, destinations: Sequence[str]) -> list[Delivery]:
-    """Put every object of a version on its way to every destination, once; older results still waiting stay at home."""
+def plan_deliveries(
+    connection: Connection, study_uid: str, content: str, destinations: Sequence[str], only: Only = MappingProxyType({})
+) -> list[Delivery]:
+    """Put the objects of a version on their way to every destination, once; older results still waiting stay at home.
+
+    `only` names the roles that a destination gets; one that it does not name, or has no role for, gets all.
+    """
     _supersede_older(connection, study_uid, content)
     for item in objects_of(connection, study_uid, content):
-        for destination in destinations:
+        for destination in (name for name in destinations if item.role in (only.get(name) or (item.role,))):
             row = {"sop_instance_uid": item.sop_instance_uid, "destination": destination}
             if connection.execute(select(delivery).filter_by(**row)).first() is None:
                 connection.execute(insert(delivery).values(**row, state=DeliveryState.PENDING))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (
     Comprehensive3DSRStorage,
@@ -20,9 +22,9 @@ from pynetdicom.sop_class import (
 )
 
 from service.dicom.archive import Archive
-from service.dicom.destination import Caller, Destination, parse_destination
+from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, parse_destination
 from service.dicom.query import Reference, find
-from service.dicom.sender import contexts_for, echo, send
+from service.dicom.sender import contexts_for, echo, negotiate, send
 from service.errors import Refused, TryAgain
 
 CALLER = Caller(timeout_s=3.0)
@@ -102,6 +104,68 @@ def test_a_refused_context_costs_only_its_own_object(tmp_path: Path) -> None:
     assert isinstance(sent[0].error, Refused)
     assert "Comprehensive 3D SR" in sent[0].error.sentence
     assert sent[1].error is None
+
+
+@contextmanager
+def implicit_only(seen: list[str]) -> Iterator[Destination]:
+    """A storage SCP that knows reports in Implicit VR alone; `seen` gets the transfer syntax of what came."""
+
+    def store(event: Any) -> int:
+        seen.append(f"{event.context.transfer_syntax} {event.dataset.PatientID}")
+        return 0x0000
+
+    entity = AE(ae_title="OLD")
+    entity.add_supported_context(Comprehensive3DSRStorage, ImplicitVRLittleEndian)
+    entity.add_supported_context(Verification)
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    try:
+        yield Destination("old", "OLD", "127.0.0.1", server.server_address[1])
+    finally:
+        server.shutdown()
+
+
+def test_an_object_goes_in_the_encoding_that_the_peer_reads(tmp_path: Path) -> None:
+    seen: list[str] = []
+    with implicit_only(seen) as destination:
+        (sent,) = send([write_object(tmp_path, Comprehensive3DSRStorage)], destination, CALLER)
+    assert (sent.error, seen) == (None, ["1.2.840.10008.1.2 p"])
+
+
+def test_a_refused_transfer_syntax_is_told_from_a_refused_class(tmp_path: Path) -> None:
+    """Whoever reads it must know which of the two to add to the archive's configuration."""
+    report, image = write_object(tmp_path, Comprehensive3DSRStorage), write_object(tmp_path)
+    with implicit_only([]) as old:
+        with pytest.raises(TryAgain) as fault:
+            send([report, image], replace(old, syntaxes=(EXPLICIT,)), CALLER)
+        (sent,) = send([image, report], old, CALLER)[:1]
+    refused = "Comprehensive 3D SR Storage in Explicit VR Little Endian (transfer syntax refused)"
+    assert refused in fault.value.sentence
+    assert "MR Image Storage (SOP class not supported)" in fault.value.sentence
+    assert sent.error is not None
+    assert sent.error.sentence == "old does not accept objects of the kind MR Image Storage (SOP class not supported)"
+
+
+def test_what_a_peer_would_take_is_found_without_sending_anything() -> None:
+    seen: list[str] = []
+    with implicit_only(seen) as destination:
+        taken = negotiate({Comprehensive3DSRStorage, MRImageStorage}, destination, CALLER)
+    assert taken == {Comprehensive3DSRStorage: (IMPLICIT,), MRImageStorage: ()}
+    assert seen == []
+
+
+def test_texts_go_in_the_character_set_that_the_peer_reads(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    archive.start()
+    path = write_object(tmp_path)
+    given = dcmread(path)
+    given.SpecificCharacterSet, given.PatientName = "ISO_IR 100", "M\u00fcller"
+    given.save_as(path)
+    try:
+        (sent,) = send([path], replace(parse_destination("a", archive.address), character_set="ISO_IR 192"), CALLER)
+    finally:
+        archive.stop()
+    (kept,) = [dcmread(one) for one in archive.folder.rglob("*") if one.is_file()]
+    assert (sent.error, kept.SpecificCharacterSet, kept.PatientName) == (None, "ISO_IR 192", "M\u00fcller")
 
 
 def test_a_peer_that_takes_no_kind_at_all_is_said_so(tmp_path: Path) -> None:

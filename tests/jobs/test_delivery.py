@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -88,6 +89,23 @@ def test_without_verification_sent_is_the_end(store: Store, job: Job, archive: A
     assert courier.round(job) == ""
     assert set(states(store).values()) == {DeliveryState.SENT}
     assert [one.copies for one in archive.stored()] == [1, 1]
+
+
+def test_a_destination_that_takes_only_reports_gets_only_reports(store: Store, job: Job, archive: Archive) -> None:
+    only = replace(parse_destination("pacs", archive.address, verify=True), objects=frozenset({"sr"}))
+    courier = courier_of(store, only)
+    courier.plan(job)
+    assert courier.round(job) == ""
+    assert states(store) == {("pacs", "9.2"): DeliveryState.VERIFIED}
+    assert courier.receivers(job) == ("pacs",)
+
+
+def test_a_destination_that_wants_nothing_that_was_made_is_no_receiver(store: Store, job: Job) -> None:
+    """The study must not say that its results lie where nothing was ever sent."""
+    courier = courier_of(store, Destination("pacs", "PACS", "127.0.0.1", 1, objects=frozenset({"pdf"})))
+    courier.plan(job)
+    assert courier.round(job) == ""
+    assert courier.receivers(job) == ()
 
 
 def test_a_destination_that_is_down_loses_nothing_and_holds_up_nobody(store: Store, job: Job, archive: Archive) -> None:

@@ -30,6 +30,17 @@ def test_every_object_goes_to_every_destination_in_order(index: Index, version: 
     ]
 
 
+def test_a_destination_gets_only_the_roles_that_it_wants(index: Index, version: str) -> None:
+    """One that has no wish of its own gets all."""
+    index.save_result(STUDY, version, {}, [made("seg", "1.9.2"), made("sr", "1.9.1"), made("pdf", "1.9.3")], at(70))
+    only = {"viewer": frozenset({"sr", "kos"}), "archive": frozenset[str]()}
+    planned = index.plan_deliveries(STUDY, version, ["archive", "viewer", "backup"], only)
+
+    assert [one.sop_instance_uid for one in planned if one.destination == "viewer"] == ["1.9.1"]
+    assert [one.destination for one in planned].count("archive") == 3
+    assert [one.destination for one in planned].count("backup") == 3
+
+
 def test_saving_and_planning_again_changes_nothing(index: Index, version: str) -> None:
     """A job repeated after a crash makes the same objects and must not send them twice."""
     objects = [made("seg", "1.9.2"), made("sr", "1.9.1")]
