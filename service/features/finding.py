@@ -30,8 +30,8 @@ class Finding:
     """One line of the report.
 
     A measured finding has `value` with `unit`, or `category`, or both; any other has a `reason` and neither. `interval` is
-    the 95 % interval of `value`. `place` is where it was found (LPS mm). `inputs` are the keys of the phases used
-    (`Phase.key`). `note` is printed with the value wherever it appears.
+    the 95 % interval of `value`. `place` is where it was found, `path` the way of what was found (LPS mm). `inputs` are the
+    keys of the phases used (`Phase.key`). `note` is printed with the value wherever it appears.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Finding:
     contours: str = ""
     inputs: tuple[str, ...] = ()
     source: str = ""
+    path: tuple[Vector, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a finding that says both or neither: this is the rule that a reader relies on."""

@@ -66,6 +66,7 @@ def _answer(case: Case, path: VesselPath) -> tuple[Finding, ...]:
         contours=case.contours,
         inputs=case.keys,
         source=SOURCE,
+        path=path.line if answer in (BRIDGES, TRAVERSES) else (),
     )
     return finding, _gap(case, path, answer)
 

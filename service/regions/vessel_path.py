@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
+from skimage.graph import MCP_Geometric
 
 from service.errors import Unusable
 from service.regions.fields import field_of
 from service.regions.margin_surface import MarginSurface
 from service.regions.region import Region
+from service.study.model import Vector
 from service.volumes.cells import interpolate
 from service.volumes.noise import noise_sd
-from service.volumes.volume import Array, Index, Volume, box_of
+from service.volumes.volume import Array, Index, Matrix, Volume, box_of
 
 Box = tuple[Index, Index]
 
@@ -54,7 +56,8 @@ class VesselPath:
     `bottleneck`: its weakest uptake; `in_thick`: that of the strongest path where the margin is thicker than a voxel; `clear`:
     the uptake from which a lumen is beyond doubt. `gap` (mm): what the clear lumen leaves to the tumor, infinite without one;
     `enters`: it is more than the zone's edge. `abuts`: a vessel runs beside the zone. `whole`: all of the margin is at least
-    two voxels thick and covered by the image.
+    two voxels thick and covered by the image. `line`: the axis of the clear lumen from the zone's edge to the tumor, or to
+    where it comes nearest to it, LPS mm; empty without a clear lumen.
     """
 
     bottleneck: float
@@ -64,6 +67,7 @@ class VesselPath:
     enters: bool
     abuts: bool
     whole: bool
+    line: tuple[Vector, ...] = ()
 
 
 def vessel_path(around: Surroundings, image: Volume) -> VesselPath:
@@ -76,6 +80,7 @@ def vessel_path(around: Surroundings, image: Volume) -> VesselPath:
     scene = _scene(around, image)
     lumen = _reaching(scene, scene.margin, scene.clear)
     gap = float(scene.to_tumor[lumen].min()) if lumen.any() else np.inf
+    across = _reaching(scene, scene.thick, scene.clear)
     edge = float(np.median(scene.to_tumor[scene.outer])) if scene.outer.any() else 0.0
     return VesselPath(
         bottleneck=_bottleneck(scene, scene.margin),
@@ -85,14 +90,36 @@ def vessel_path(around: Surroundings, image: Volume) -> VesselPath:
         enters=gap < edge - EDGE[1],
         abuts=bool((scene.uptake[scene.beside] >= LUMEN).any()),
         whole=scene.whole,
+        line=_axis(scene, across if (across & scene.inner).any() else lumen),
     )
+
+
+def _axis(scene: _Scene, lumen: NDArray[np.bool_]) -> tuple[Vector, ...]:
+    """The way through `lumen`, off its wall, from the margin's outer face to where it comes nearest to the tumor (Dijkstra)."""
+    starts = np.argwhere(lumen & scene.outer)
+    if not len(starts):
+        return ()
+    ends = np.argwhere(lumen & (scene.to_tumor <= scene.to_tumor[lumen].min() + 1e-6))
+    depth = ndimage.distance_transform_edt(lumen, sampling=scene.grid.spacing)
+    cost = np.where(lumen, 1.0 / np.maximum(depth, CELL / 2.0) ** 2, np.inf)
+    ways = MCP_Geometric(cost, sampling=scene.grid.spacing)
+    total, _ = ways.find_costs(starts, ends)
+    end = min(ends, key=lambda cell: float(total[tuple(cell)]))
+    points = scene.grid.to_mm(_smooth(np.array(ways.traceback(end), dtype=np.float64)))
+    return tuple((float(x), float(y), float(z)) for x, y, z in points)
+
+
+def _smooth(line: Matrix) -> Matrix:
+    """The line without the steps of its cells; its ends stay."""
+    inner = (line[:-2] + 2.0 * line[1:-1] + line[2:]) / 4.0
+    return np.concatenate([line[:1], inner, line[-1:]]) if len(line) > 1 else line
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scene:
     """The zone and what touches it, in cells of about 1 mm."""
 
-    uptake: Array
+    grid: Volume
     clear: float
     margin: NDArray[np.bool_]
     outer: NDArray[np.bool_]  # cells of the margin just inside the zone's edge
@@ -100,6 +127,11 @@ class _Scene:
     to_tumor: Array  # mm
     thick: NDArray[np.bool_]  # cells of the margin where a path through it is more than blur
     whole: bool
+
+    @property
+    def uptake(self) -> Array:
+        """Of each cell: 0 in ablated tissue, 1 in a full lumen."""
+        return self.grid.values
 
     @property
     def inner(self) -> NDArray[np.bool_]:
@@ -139,7 +171,7 @@ def _scene(around: Surroundings, image: Volume) -> _Scene:
     margin = shell & known
     thick, whole = _thickness(around, uptake, margin)
     return _Scene(
-        uptake=uptake.values,
+        grid=uptake,
         clear=max(LUMEN, SIGMAS * noise),
         margin=margin,
         outer=margin & (depth <= EDGE[1]),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from service.codes import UNDETERMINED
+from service.codes import UNDETERMINED, Code
 from service.features import vessel
 from service.features.case import Case
 from service.features.finding import Finding, Status
 from service.phantom.patient import make_patient
 from service.phantom.vessels import VesselKind
 from service.study.model import Role
+from service.volumes.surface import sample
 from service.volumes.volume import Volume
 from tests.features.conftest import case_of, named
 
@@ -107,3 +109,37 @@ def test_images_without_contrast_are_not_assessable(wide: Case) -> None:
 def test_gap_is_given_only_where_a_vessel_enters_the_margin(wide: Case) -> None:
     found = named(vessel.measure(wide))["vessel_gap"]
     assert found.status is Status.NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    ("kind", "wish", "category"),
+    [
+        (VesselKind.BRIDGE_CURVED, {}, vessel.BRIDGES),
+        (VesselKind.DEAD_END, {"margin": 8.0, "spacing": (2.0, 1.4, 1.4)}, vessel.TRAVERSES),
+    ],
+)
+def test_path_runs_inside_the_lumen_from_the_edge_of_the_zone_toward_the_tumor(
+    kind: VesselKind, wish: dict[str, Any], category: Code
+) -> None:
+    patient = make_patient(13, vessel=kind, **wish)
+    case = case_of(patient)
+    found = answer(case)
+    tube, surface = patient.recipe.tube, case.surface
+    if tube is None or surface is None or case.zone is None:
+        pytest.fail("the phantom has a vessel and a margin")
+    path, axis = np.array(found.path), np.asarray(tube.axis(0.5)[0])
+    off_axis = np.linalg.norm(path[:, None] - axis[None], axis=2).min(axis=1)
+    to_tumor = np.linalg.norm(path[:, None] - surface.points[None], axis=2).min(axis=1)
+
+    assert found.category == category
+    assert off_axis.max() < tube.diameter / 2.0
+    assert len(path) > 3
+    assert to_tumor[-1] == to_tumor.min()
+    gap = named(vessel.measure(case))["vessel_gap"].value or 0.0
+    assert to_tumor[-1] == pytest.approx(gap, abs=1.5)
+    zone = case.zone.mask
+    assert sample(zone, path).min() > 0.5, "the path lies in the ablation zone"
+
+
+def test_without_an_answer_there_is_no_path(wide: Case) -> None:
+    assert answer(wide).path == ()
