@@ -14,6 +14,7 @@ from service.regions.region import Region
 from service.report import uids
 from service.report import vocabulary as words
 from service.report.grid import Grid, Mask, lay, stack
+from service.report.margin_bands import line_mask, margin_bands
 from service.report.result import Result, TumorResult
 from service.report.wording import clip
 
@@ -24,6 +25,11 @@ class Part(StrEnum):
     TUMOR = "tumor"
     ZONE = "ablation_zone"
     OUTSIDE = "tumor_outside_zone"
+    MARGIN_0 = "margin_0"
+    MARGIN_3 = "margin_3"
+    MARGIN_5 = "margin_5"
+    MARGIN_10 = "margin_10"
+    PATH = "vessel_path"
     VESSEL = "vessel"
 
 
@@ -31,8 +37,9 @@ class Part(StrEnum):
 class Look:
     """How a kind of segment is coded and coloured.
 
-    `color` is CIELab as DICOM encodes it (PS3.3 C.10.7.1.1), of four colours that people with any colour vision can tell
-    apart on grey images. Source: Okabe and Ito, Color Universal Design (2008): vermillion, sky blue, yellow, blue.
+    `color` is CIELab as DICOM encodes it (PS3.3 C.10.7.1.1). People with any colour vision can tell any two apart on grey
+    images: four are by Okabe and Ito, Color Universal Design (2008): vermillion, sky blue, yellow, blue. Those of the
+    margin, searched to lie far from them, rise in lightness: red to 3 mm, teal and cream above; the path is cyan.
     """
 
     category: Code
@@ -44,8 +51,22 @@ LOOKS = {
     Part.TUMOR: Look(words.ABNORMAL_STRUCTURE, codes.TUMOR, (35512, 44018, 49160)),
     Part.ZONE: Look(words.ABNORMAL_STRUCTURE, codes.ABLATION_ZONE, (45761, 29808, 23959)),
     Part.OUTSIDE: Look(words.ABNORMAL_STRUCTURE, words.TUMOR_OUTSIDE_ZONE, (58401, 29471, 52288)),
+    Part.MARGIN_0: Look(words.SPATIAL_CONCEPT, words.MARGIN_0, (20734, 45754, 44454)),
+    Part.MARGIN_3: Look(words.SPATIAL_CONCEPT, words.MARGIN_3, (31373, 50194, 34507)),
+    Part.MARGIN_5: Look(words.SPATIAL_CONCEPT, words.MARGIN_5, (36860, 25447, 30665)),
+    Part.MARGIN_10: Look(words.SPATIAL_CONCEPT, words.MARGIN_10, (60115, 31106, 38278)),
+    Part.PATH: Look(words.ANATOMICAL_STRUCTURE, words.VESSEL_PATH, (59713, 20540, 29263)),
     Part.VESSEL: Look(words.ANATOMICAL_STRUCTURE, codes.BLOOD_VESSEL, (30129, 32193, 22263)),
 }
+
+
+# In the order of the bands of `margin_bands`.
+_BANDS = (
+    (Part.MARGIN_0, "Margin 0 mm or less"),
+    (Part.MARGIN_3, "Margin 0 to 3 mm"),
+    (Part.MARGIN_5, "Margin 3 to 5 mm"),
+    (Part.MARGIN_10, "Margin 5 to 10 mm"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +118,8 @@ def _segments(result: Result, grid: Grid) -> Iterator[Segment]:
             if tumor.tumor is not None:
                 outside = np.logical_and(laid[id(tumor.tumor)], np.logical_not(laid[id(tumor.zone)]))
                 yield _outside(tumor, f"{tumor.tumor.method} without {tumor.zone.method}", index, outside)
+                yield from _margin(tumor, index, grid, laid[id(tumor.tumor)])
+                yield from _paths(tumor, index, grid)
     if result.vessels is not None:
         yield _vessels(result, result.vessels, laid[id(result.vessels)])
 
@@ -121,6 +144,23 @@ def _outside(tumor: TumorResult, method: str, index: int, mask: Mask) -> Segment
     """The part of the tumor that the ablation zone does not cover, where there is any."""
     label, name, uid = _named(tumor, Part.OUTSIDE, "Outside the ablation zone")
     return Segment(Part.OUTSIDE, label, name, uid, method, (index,), mask)
+
+
+def _margin(tumor: TumorResult, index: int, grid: Grid, mask: Mask) -> Iterator[Segment]:
+    """The shell around the tumor, band by band of the margin of its surface."""
+    bands = margin_bands(tumor.surface, tumor.visibility, grid, mask)
+    contours = " and ".join(region.method for region in (tumor.tumor, tumor.zone) if region is not None)
+    for (part, title), band in zip(_BANDS, bands, strict=False):
+        label, name, uid = _named(tumor, part, title)
+        yield Segment(part, label, name, uid, f"{contours}: margin at the surface of the tumor", (index,), band)
+
+
+def _paths(tumor: TumorResult, index: int, grid: Grid) -> Iterator[Segment]:
+    """The way of a vessel through the margin, where a finding has one."""
+    for finding in tumor.findings:
+        if finding.path:
+            label, name, uid = _named(tumor, Part.PATH, "Vessel path")
+            yield Segment(Part.PATH, label, name, uid, finding.method, (index,), line_mask(finding.path, grid))
 
 
 def _vessels(result: Result, vessels: Region, mask: Mask) -> Segment:

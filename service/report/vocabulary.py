@@ -60,6 +60,12 @@ COMMENT = _dcm("121106", "Comment")
 # Segments.
 ABNORMAL_STRUCTURE = _sct("49755003", "Morphologically Abnormal Structure")
 ANATOMICAL_STRUCTURE = _sct("91723000", "Anatomical Structure")
+SPATIAL_CONCEPT = _sct("309825002", "Spatial and Relational Concept")
+MARGIN_0 = ours("MARGINBAND0", "Ablation margin of 0 mm or less")
+MARGIN_3 = ours("MARGINBAND3", "Ablation margin of more than 0 to 3 mm")
+MARGIN_5 = ours("MARGINBAND5", "Ablation margin of more than 3 to 5 mm")
+MARGIN_10 = ours("MARGINBAND10", "Ablation margin of more than 5 to 10 mm")
+VESSEL_PATH = ours("VESSELPATH", "Path of a vessel through the ablation margin")
 TUMOR_OUTSIDE_ZONE = ours("TUMOROUTSIDE", "Tumor outside the ablation zone")
 
 # Our own questions.

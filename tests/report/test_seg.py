@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from io import BytesIO
+from itertools import combinations
 
 import highdicom
 import numpy as np
@@ -17,7 +18,9 @@ from service.report.compose import compose, to_bytes
 from service.report.segments import LOOKS, Part, Segment, plan
 from service.study.model import Frame
 from service.volumes.volume import Volume
+from tests.report.color_vision import EYES, apart
 from tests.report.conftest import SHAPE, Sample, affine, ball, region, sample, without_regions
+from tests.report.measured import measured
 
 
 def written(given: Sample) -> highdicom.seg.Segmentation:
@@ -52,9 +55,9 @@ def _named(change: dict[str, Volume]) -> list[tuple[str, str, Volume]]:
     return [(name, kinds[name], volume) for name, volume in change.items()]
 
 
-@pytest.mark.parametrize("kind", ["one", "multiframe", "two"])
+@pytest.mark.parametrize("kind", ["one", "multiframe", "two", "bands"])
 def test_every_segment_is_where_its_mask_was(kind: str, request: pytest.FixtureRequest) -> None:
-    given: Sample = request.getfixturevalue(kind)
+    given: Sample = measured(tumors=2) if kind == "bands" else request.getfixturevalue(kind)
     expected = {s.label: centroid(s.mask, affine()) for s in plan(given.result).all}
 
     found = read_back(given)
@@ -90,8 +93,13 @@ def test_a_tumor_inside_its_zone_has_no_segment_outside() -> None:
 def test_two_tumors_that_share_a_zone_have_it_once(two: Sample) -> None:
     segments = plan(two.result)
 
-    assert [part for part in Part if part is not Part.VESSEL] + [Part.TUMOR, Part.OUTSIDE, Part.VESSEL] == [
-        segment.part for segment in segments.all
+    assert [segment.part for segment in segments.all] == [
+        Part.TUMOR,
+        Part.ZONE,
+        Part.OUTSIDE,
+        Part.TUMOR,
+        Part.OUTSIDE,
+        Part.VESSEL,
     ]
     assert [segment.number for segment in segments.all] == [1, 2, 3, 4, 5, 6]
     assert [found.number for found in map(segments.of, (0, 1)) if found is not None] == [1, 4]
@@ -204,7 +212,23 @@ def test_segments_are_coded_tracked_and_coloured(one: Sample) -> None:
     assert tumor.SegmentDescription == "drawn: SEG segment 1 'Tumor'"
 
 
-def test_the_colours_are_the_ones_that_every_eye_can_tell_apart() -> None:
+@pytest.mark.parametrize("eyes", EYES)
+def test_any_two_colours_can_be_told_apart_by_every_eye(eyes: str) -> None:
+    colors = {part: look.color for part, look in LOOKS.items()}
+    near = {(a, b): apart(colors[a], colors[b], eyes) for a, b in combinations(colors, 2)}
+
+    assert len(near) == 36
+    assert min(near.values()) > 15, min(near, key=lambda pair: near[pair])
+
+
+def test_the_margin_rises_in_lightness_so_that_its_order_is_seen() -> None:
+    bands = [LOOKS[part].color[0] * 100 / 65535 for part in (Part.MARGIN_0, Part.MARGIN_3, Part.MARGIN_5, Part.MARGIN_10)]
+
+    assert np.diff(bands).min() > 5
+    assert bands[0] > 25, "darker would be lost on dark images"
+
+
+def test_the_colours_of_the_contours_are_the_ones_that_every_eye_can_tell_apart() -> None:
     """Okabe and Ito's palette as sRGB, converted by another library."""
     palette = {
         Part.TUMOR: (213, 94, 0),
@@ -214,7 +238,7 @@ def test_the_colours_are_the_ones_that_every_eye_can_tell_apart() -> None:
     }
 
     assert {part: CIELabColor.from_rgb(*rgb).value for part, rgb in palette.items()} == {
-        part: look.color for part, look in LOOKS.items()
+        part: LOOKS[part].color for part in palette
     }
 
 
