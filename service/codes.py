@@ -9,6 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SCHEME = "99CRYOMARGIN"
+VALUE_LENGTH = 16  # SH
+
+# Codes of public schemes that stand in the standard (PS3.16 CID 82, 83, TID 1500, 1204) but not in pydicom's dictionary.
+ALSO_PUBLIC = frozenset({("UCUM", "mL"), ("RFC5646", "en-US"), ("UMLS", "C0034375")})
+_registered: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +26,27 @@ class Code:
 
 
 def ours(value: str, meaning: str) -> Code:
-    """A concept of our own scheme."""
+    """A concept of our own scheme, from then on known as such.
+
+    Raises:
+        ValueError: The value is too long, or has another meaning already.
+
+    >>> ours("ABLZONE", "Something else")
+    Traceback (most recent call last):
+    ...
+    ValueError: 'ABLZONE' means 'Ablation zone' already, and cannot mean 'Something else'
+    """
+    if not 0 < len(value) <= VALUE_LENGTH:
+        raise ValueError(f"{value!r} has not 1 to {VALUE_LENGTH} characters")
+    known = _registered.setdefault(value, meaning)
+    if known != meaning:
+        raise ValueError(f"{value!r} means {known!r} already, and cannot mean {meaning!r}")
     return Code(value, SCHEME, meaning)
+
+
+def is_registered(value: str, meaning: str) -> bool:
+    """Whether this is a concept of our own scheme; `meaning` may be cut to the 64 characters that a code meaning has."""
+    return value in _registered and _registered[value][:64] == meaning
 
 
 # Units (UCUM).

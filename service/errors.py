@@ -3,7 +3,8 @@
 CryomarginError
 ├── Unusable   the input cannot give the answer, now or later: say why, never retry
 ├── TryAgain   something is missing or down for the moment: retry with backoff
-└── Refused    a peer understood and said no: show its status, a person decides
+├── Refused    a peer understood and said no: show its status, a person decides
+└── Faulty     what we made breaks our own rules: nothing leaves, never retry, it is for us to mend
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class Refused(CryomarginError):
         super().__init__(code, sentence)
         self.args = (code, sentence, status)
         self.status = status
+
+
+class Faulty(CryomarginError):
+    """Something that we made breaks a rule of our own; it stays here, and only a new version of the product mends it."""

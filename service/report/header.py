@@ -65,6 +65,7 @@ _COPIED = (
     "ClinicalTrialSubjectReadingID",
     "TimezoneOffsetFromUTC",
 )
+FROM_SOURCE = (*_REQUIRED, *_COPIED)
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _FIRST_SERIES_NUMBER, _SERIES_NUMBERS = 9000, 900
 
@@ -82,7 +83,7 @@ class Identity:
 
 def begin(result: Result, sources: Sequence[Dataset], identity: Identity) -> Dataset:
     """A data set that has everything but its own content: file meta, SOP common, patient, study, series, equipment."""
-    source = _nearest(result, sources)
+    source = nearest(result, sources)
     made = Dataset()
     made.SOPClassUID = identity.sop_class_uid
     made.SOPInstanceUID = uids.of_object(result, identity.role)
@@ -100,7 +101,7 @@ def begin(result: Result, sources: Sequence[Dataset], identity: Identity) -> Dat
 
 def finish(made: Dataset, result: Result, sources: Sequence[Dataset]) -> Dataset:
     """The data set with the character set that all its texts can be written in: the source's, else UTF-8."""
-    stated = _nearest(result, sources).get("SpecificCharacterSet") or ()
+    stated = nearest(result, sources).get("SpecificCharacterSet") or ()
     terms = _character_set(list(_texts(made)), [stated] if isinstance(stated, str) else list(stated))
     if terms:
         made.SpecificCharacterSet = terms[0] if len(terms) == 1 else list(terms)
@@ -127,7 +128,12 @@ def series_number(result: Result, sources: Sequence[Dataset], offset: int) -> in
     return number + offset
 
 
-def _nearest(result: Result, sources: Sequence[Dataset]) -> Dataset:
+def nearest(result: Result, sources: Sequence[Dataset]) -> Dataset:
+    """The source that patient and study are taken from: the first image of the reference phase, else any.
+
+    Raises:
+        ValueError: There is no source.
+    """
     wanted = result.reference.phase.first.sop_instance_uid
     if not sources:
         raise ValueError("an output object needs the header of at least one source image")
