@@ -18,7 +18,7 @@ AeTitle = Annotated[str, Field(pattern=r"^[ -\[\]-~]{1,16}$")]
 Address = Annotated[str, Field(pattern=r"^[ -?A-\[\]-~]{1,16}@(\[[0-9A-Fa-f:.]+\]|[^@:\s]+):[0-9]{1,5}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
-Output = Literal["seg", "sr"]  # the roles of the objects that can be made
+Output = Literal["seg", "sr", "kos", "gsps", "parametric_map"]  # the roles of the objects that can be made
 Syntax = Literal["explicit_vr_little_endian", "implicit_vr_little_endian"]
 
 ENVIRONMENT = "CRYOMARGIN_"

@@ -18,7 +18,7 @@ from service.regions.extent import capsular_contact, uncovered_ml
 from service.regions.fields import Fields, fields_of
 from service.regions.region import Region
 from service.volumes.level_field import REACH, level_field_of_voxels
-from service.volumes.surface import Mesh, isosurface, nearest_points, sample
+from service.volumes.surface import NOTHING, Mesh, isosurface, nearest_points, sample
 from service.volumes.volume import Index, Matrix, Volume, box_of
 
 BORDER = 4  # voxels kept around tumor and zone, so that their surfaces are closed
@@ -140,6 +140,19 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
         uncovered=uncovered_ml(mesh, fields, DISTANCES),
         contact=capsular_contact(fields),
     )
+
+
+def distance_to_untreated(points: Matrix, tumor: Region, zone: Region, liver: Region | None) -> Matrix:
+    """The signed distance (n,) in mm of any points (n, 3) near the zone to untreated liver, negative inside of it.
+
+    On the surface of the tumor it is the margin. `points` are LPS mm.
+
+    Raises:
+        Unusable: as `margin_surface`.
+    """
+    low, high = around(tumor, zone)
+    fields = fields_of(tumor.crop(low, high), zone.crop(low, high), None if liver is None else liver.crop(low, high))
+    return _distances(Mesh(points, NOTHING.faces), fields, _wedge(fields, zone, liver))[0]
 
 
 def around(tumor: Region, zone: Region, more: Index = (0, 0, 0)) -> tuple[Index, Index]:

@@ -12,7 +12,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from service.codes import DEVICE_UID, PRODUCT
 from service.options import AnalysisOptions
-from service.report import seg, sr
+from service.report import gsps, kos, parametric_map, seg, sr
+from service.report.check import require
 from service.report.draft import Draft, Made
 from service.report.result import Result
 from service.report.segments import plan
@@ -23,6 +24,9 @@ __all__ = ["OUTPUTS", "Made", "compose", "to_bytes"]
 OUTPUTS: tuple[tuple[str, Callable[[Draft], Dataset | None]], ...] = (
     (seg.IDENTITY.role, seg.make),
     (sr.IDENTITY.role, sr.make),
+    (kos.IDENTITY.role, kos.make),
+    (gsps.IDENTITY.role, gsps.make),
+    (parametric_map.IDENTITY.role, parametric_map.make),
 )
 
 
@@ -34,6 +38,7 @@ def compose(result: Result, sources: Sequence[Dataset], options: AnalysisOptions
 
     Raises:
         Unusable: the reference phase has no geometry to lay the contours on.
+        Faulty: an object breaks a rule of our own.
         ValueError: there is no source.
     """
     options = options or AnalysisOptions()
@@ -44,7 +49,7 @@ def compose(result: Result, sources: Sequence[Dataset], options: AnalysisOptions
             dataset.file_meta = _file_meta(dataset)
             made = Made(role, dataset.SOPClassUID, dataset.SOPInstanceUID, dataset)
             draft = replace(draft, made=(*draft.made, made))
-    return draft.made
+    return require(draft)
 
 
 def to_bytes(made: Made) -> bytes:

@@ -30,6 +30,18 @@ class Grid:
     shape: tuple[int, int, int]
     spacing: float
 
+    def to_index(self, points: Matrix) -> Matrix:
+        """Fractional indices (k, j, i), (..., 3), of LPS positions (..., 3)."""
+        return np.asarray((points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T)
+
+    def to_mm(self, index: Matrix) -> Matrix:
+        """LPS positions (..., 3) of fractional indices (..., 3) given as (k, j, i)."""
+        return np.asarray(index @ self.affine[:3, :3].T + self.affine[:3, 3])
+
+    def nearest(self, points: Matrix) -> int:
+        """The plane (k) that lies nearest to a position (3,)."""
+        return int(np.clip(np.rint(self.to_index(points)[0]), 0, len(self.planes) - 1))
+
 
 def stack(phase: Phase) -> Grid:
     """The grid of a phase.

@@ -25,7 +25,9 @@ print(*(sha256(to_bytes(made)).hexdigest() for made in compose(given.result, giv
 
 
 def test_outputs_are_made_in_sending_order(one: Sample) -> None:
-    assert ["seg", "sr"] == [role for role, _ in OUTPUTS] == [made.role for made in compose(one.result, one.sources)]
+    roles = [made.role for made in compose(one.result, one.sources)]
+
+    assert roles == ["seg", "sr"] == [role for role, _ in OUTPUTS if role in roles]
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
