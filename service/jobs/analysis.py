@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from service.dicom.drawings import read_drawings
 from service.dicom.read import Unreadable, read_instances, read_planes
-from service.errors import Unusable
+from service.errors import Faulty, Unusable
 from service.jobs.messages import MadeFile
 from service.jobs.software import software
 from service.options import AnalysisOptions
@@ -40,12 +40,16 @@ class _Content:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """A record with its objects, or the code and sentence why the study cannot be analysed."""
+    """A record with its objects, or the code and sentence why there is none.
+
+    `failed` tells our own fault (an object broke a rule) from a study that cannot be analysed.
+    """
 
     record: dict[str, Any] | None = None
     made: tuple[Made, ...] = ()
     code: str = ""
     sentence: str = ""
+    failed: bool = False
 
 
 def analyse_files(
@@ -67,8 +71,8 @@ def analyse_files(
         result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10))
         progress("report", 92)
         return Outcome(to_record(result), compose(result, source_headers(result, read.study.drawings), options))
-    except Unusable as fault:
-        return Outcome(code=fault.code, sentence=fault.sentence)
+    except (Unusable, Faulty) as fault:
+        return Outcome(code=fault.code, sentence=fault.sentence, failed=isinstance(fault, Faulty))
 
 
 def read_study(

@@ -35,12 +35,13 @@ class MadeFile:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of it: a record with its objects, or the code and sentence why the study cannot be analysed."""
+    """What came of it: a record with its objects, or the code and sentence why there is none; `failed`: by our own fault."""
 
     record: dict[str, Any] | None = None
     made: tuple[MadeFile, ...] = ()
     code: str = ""
     sentence: str = ""
+    failed: bool = False
 
 
 REQUEST = TypeAdapter(Request)

@@ -46,8 +46,7 @@ class Steps:
             if ended.answer is None:
                 return self._failed(job, ended, tries_left)
             if ended.answer.record is None:
-                self._state(job, State.NOTHING_TO_DO, ended.answer.sentence)
-                self._event(job, "unusable", f"{ended.answer.sentence} [{ended.answer.code}]")
+                self._without_result(job, ended.answer)
                 return After.NOTHING
             self._save(job, ended.answer, folder)
         self._event(job, "analysed", f"{len(ended.answer.made)} objects in {ended.seconds:.1f} s, at most {ended.peak_mb} MB.")
@@ -99,6 +98,14 @@ class Steps:
             return After.AGAIN
         self.give_up(job, ended.fault)
         return After.NOTHING
+
+    def _without_result(self, job: Job, answer: Answer) -> None:
+        """A study that cannot be analysed is no failure; an object of ours that may not leave is, and a repeat makes it again."""
+        if answer.failed:
+            self.give_up(job, answer.sentence)
+            return
+        self._state(job, State.NOTHING_TO_DO, answer.sentence)
+        self._event(job, "unusable", f"{answer.sentence} [{answer.code}]")
 
     def _save(self, job: Job, answer: Answer, folder: Path) -> None:
         """Objects first, durable, then the rows that name them; a repeat replaces both."""

@@ -146,3 +146,11 @@ def test_every_step_can_be_repeated(store: Store, job: Job, tmp_path: Path) -> N
     detail = store.index.study(STUDY)
     assert detail is not None
     assert [made.sop_instance_uid for made in detail.outputs] == ["9.1"]
+
+
+def test_an_object_of_ours_that_may_not_leave_fails_the_job_at_once(store: Store, job: Job, tmp_path: Path) -> None:
+    """It is no verdict about the study, and a repeat would make the same object."""
+    kept_back = Answer(code="check.broken", sentence="The object 'sr' is kept back.", failed=True)
+    assert steps_of(store, tmp_path, answers(kept_back)).analyse(job, 2) is After.NOTHING
+    assert state(store) == (State.FAILED, "The object 'sr' is kept back.")
+    assert store.index.deliveries(STUDY) == []
