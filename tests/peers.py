@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,12 @@ def require_program(name: str, *places: str) -> str:
     if found is None:
         _missing(f"{name} is not installed (Debian: dcmtk, dicom3tools, orthanc, libpixelmed-java, chromium)")
     return str(found)
+
+
+def require_package(name: str) -> None:
+    """A package of the dependency group `bench`, which no user needs."""
+    if find_spec(name) is None:
+        _missing(f"the package {name} is not installed (uv sync --group bench)")
 
 
 def real_data(*parts: str) -> Path:

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from service.codes import MM, UNDETERMINED, Code, ours
 from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
-from service.features.precision import Precision, disagreement, precision
+from service.features.precision import DISAGREE, Precision, disagreement, precision
 from service.regions.margin_surface import MarginSurface
 
 THRESHOLD = 3.0  # mm, the margin of the source study
 ENTIRE = 0.98  # of the surface: the rest is what noise hides by chance on a good exam
 DOUBTFUL = 0.01  # of a probability that is worth a sentence
-DISAGREE = 1.0  # mm between the two measurements, above which neither is believed
 
 CODE = ours("MINMARGIN", "Minimum ablation margin")
 AT_MOST_3 = ours("MARGINLE3", "<= 3 mm")

@@ -18,6 +18,13 @@ from tests.validation.margin.study import PERCENTILES, SHARES, Outcome
 SURE = ("fractions", "noisy fractions", "whole voxels")  # contours that state no doubt of their own
 BINS = np.linspace(0.0, 1.0, 11)
 Which = Callable[[Outcome], bool]
+KINDS: tuple[tuple[str, Callable[[Outcome], str]], ...] = (
+    ("contours", lambda one: one.of.seen),
+    ("shape", lambda one: one.of.shape),
+    ("grid", lambda one: one.of.grid),
+    ("noise", lambda one: f"{one.of.noise:g}"),
+    ("blur (voxels)", lambda one: f"{one.of.blur:g}"),
+)
 
 
 def reported(number: int, first: int = 1) -> tuple[int, ...]:
@@ -40,8 +47,8 @@ def goals(found: Sequence[Outcome]) -> str:
 
 def by_kind(found: Sequence[Outcome]) -> str:
     """Error, coverage and answers by how the contours were given, by shape and by grid."""
-    rows = [_row("all", found)]
-    for title, of in (("contours", _seen), ("shape", lambda one: one.of.shape), ("grid", lambda one: one.of.grid)):
+    rows = [_row("all", found), _row("good: no stated doubt, slices <= 4 mm", [one for one in found if one.good])]
+    for title, of in KINDS:
         names = sorted({of(one) for one in found})
         rows += [_row(f"{title}: {name}", [one for one in found if of(one) == name]) for name in names]
     head = (
@@ -153,10 +160,6 @@ def _soft(one: Outcome) -> bool:
 
 def _spoilt(one: Outcome) -> bool:
     return bool(one.of.blur or one.of.noise)
-
-
-def _seen(one: Outcome) -> str:
-    return one.of.seen
 
 
 def _errors(found: Sequence[Outcome]) -> tuple[object, ...]:

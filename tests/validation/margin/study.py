@@ -11,13 +11,13 @@ import numpy as np
 
 from service.codes import UNDETERMINED
 from service.errors import Unusable
-from service.features.margin import AT_MOST_3, DISAGREE, THRESHOLD, categorize
+from service.features.margin import AT_MOST_3, THRESHOLD, categorize
 from service.features.margin_distribution import weighted_percentile
-from service.features.precision import Precision, disagreement, group_of, precision_of, terms
+from service.features.precision import DISAGREE, Precision, disagreement, group_of, precision_of, terms
 from service.features.size import millilitres
 from service.regions.margin_surface import MarginSurface, margin_surface
 from service.regions.region import Region
-from tests.validation.margin.family import UNTUNED, Recipe, recipe
+from tests.validation.margin.family import GRIDS, UNTUNED, Recipe, recipe
 from tests.validation.margin.render import render
 from tests.validation.margin.truth import Truth, truth_of
 
@@ -25,6 +25,7 @@ PROCESSES = 2
 SHARES = (0.0, 3.0, 5.0, 10.0)  # mm
 PERCENTILES = (2.0, 5.0, 50.0)
 GOOD = 1.0  # mm from the threshold: what should be told
+THICKEST = 4.0  # mm: thicker slices may leave every margin open
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,11 @@ class Outcome:
     def clear(self) -> bool:
         """Whether the truth is so far from the threshold that an answer is expected."""
         return abs(self.truth - THRESHOLD) >= GOOD
+
+    @property
+    def good(self) -> bool:
+        """Whether the input is such that a clear margin must get an answer: no stated doubt, slices of at most 4 mm."""
+        return not self.of.stated and GRIDS[self.of.grid][0] <= THICKEST
 
     @property
     def methods_disagree(self) -> bool:

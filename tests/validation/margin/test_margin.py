@@ -12,7 +12,7 @@ from tests.validation.margin import figures
 from tests.validation.margin.family import Shape
 from tests.validation.margin.study import Outcome, measure_all
 
-PHANTOMS = 250
+PHANTOMS = 500  # a tenth
 SURE = ("fractions", "noisy fractions", "whole voxels")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -52,8 +52,7 @@ def test_from_fractions(found: tuple[Outcome, ...]) -> None:
     off = errors(tuple(one for one in found if soft(one)))
     assert np.abs(off).mean() <= 0.25
     assert np.percentile(np.abs(off), 95) <= 0.6
-    assert np.percentile(off, 99) <= 1.0  # the goal is 1.0 in every case; a narrow notch under blur and noise misses it
-    assert off.max() <= 1.6
+    assert off.max() <= 1.0
 
 
 def test_from_whole_voxels(found: tuple[Outcome, ...]) -> None:
@@ -65,14 +64,14 @@ def test_from_whole_voxels(found: tuple[Outcome, ...]) -> None:
 
 
 def test_interval_holds_the_truth_as_often_as_it_says(found: tuple[Outcome, ...]) -> None:
-    """93 to 97 % of thousands; of 250, chance alone leaves 3 points more to either side."""
-    assert 0.91 <= np.mean([one.covered for one in found]) <= 0.99
+    """93 to 97 % of thousands; of 500, chance alone leaves 2 points more to either side."""
+    assert 0.92 <= np.mean([one.covered for one in found]) <= 0.98
 
 
 def test_a_clear_margin_gets_an_answer(found: tuple[Outcome, ...]) -> None:
-    """From contours that state no doubt of their own, on slices that are not thick."""
-    clear = [one for one in found if one.clear and one.of.seen in SURE and not one.of.grid.startswith("5")]
-    assert np.mean([one.equivocal for one in clear]) <= 0.25
+    """In nine of ten, as the goal for all 5,000; of the 140 clear ones here, chance alone leaves 5 points more."""
+    clear = [one for one in found if one.clear and one.good]
+    assert np.mean([one.equivocal for one in clear]) <= 0.15
 
 
 def test_distribution(found: tuple[Outcome, ...]) -> None:

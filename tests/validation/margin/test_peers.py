@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from tests.peers import require_package
 from tests.validation.margin.peers import PEERS, Mask, Spacing, border_voxels, surface_elements, voxel_distance
 
 GRIDS: tuple[Spacing, ...] = ((1.0, 1.0, 1.0), (3.0, 1.2, 1.2), (4.0, 1.4, 1.4))
@@ -44,7 +45,7 @@ def slabs(gap: int) -> tuple[Mask, Mask]:
 
 def require(name: str) -> None:
     if PEERS[name].needs:
-        pytest.importorskip(PEERS[name].needs, reason="the dependency group `bench` is not installed: uv run --group bench ...")
+        require_package(PEERS[name].needs)
 
 
 @pytest.mark.parametrize("name", NAMES)
