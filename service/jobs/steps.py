@@ -100,7 +100,7 @@ class Steps:
         return After.NOTHING
 
     def _without_result(self, job: Job, answer: Answer) -> None:
-        """A study that cannot be analysed is no failure; an object of ours that may not leave is, and a repeat makes it again."""
+        """A study that cannot be analysed is no failure; an object of ours that may not leave is, and a repeat makes it too."""
         if answer.failed:
             self.give_up(job, answer.sentence)
             return

@@ -14,7 +14,6 @@ from service.codes import DEVICE_UID, PRODUCT
 from service.options import AnalysisOptions
 from service.report import gsps, kos, parametric_map, seg, sr
 from service.report.check import require
-from service.report.check import require
 from service.report.draft import Draft, Made
 from service.report.result import Result
 from service.report.segments import plan
