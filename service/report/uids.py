@@ -6,12 +6,15 @@ Source: DICOM PS3.5 annex B.2 (UUID derived UID), RFC 9562 section 5.5 (UUID ver
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID, uuid5
 
 from service.report.result import Result
 
 _NAMESPACE = UUID("9d3b8a60-6a0c-4d4e-9b0b-3f2a4c6e7d15")
 _SEPARATOR = "\x1f"
+# Reports that go beside another one: their UID follows from its UID, so that both can be told apart in a list of either.
+_BESIDE = {"sr_places": "sr"}
 
 
 def derive(*parts: str) -> str:
@@ -30,6 +33,8 @@ def of_object(result: Result, role: str) -> str:
 
     `created_at` takes no part: the same study analysed again is the same object. The predecessors do: they stand in it.
     """
+    if role in _BESIDE:
+        return derive(of_object(result, _BESIDE[role]), role)
     software = result.software
     return derive(
         result.study_instance_uid,
@@ -41,6 +46,12 @@ def of_object(result: Result, role: str) -> str:
         *result.predecessors,
         role,
     )
+
+
+def of_role(reports: Collection[str], role: str) -> tuple[str, ...]:
+    """Those of our reports (SOP Instance UIDs) that have a role; one that goes beside another is known by that one."""
+    beside = {derive(uid, name): name for uid in reports for name in _BESIDE}
+    return tuple(uid for uid in reports if beside.get(uid, "sr") == role)
 
 
 def of_series(sop_instance_uid: str) -> str:
