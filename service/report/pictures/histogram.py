@@ -42,10 +42,10 @@ class Bars:
 def figure(surface: MarginSurface, visibility: Visibility, minimum: Minimum | None, ink: Ink = ON_BLACK) -> Figure:
     """The histogram alone, below the minimum in words."""
     drawn = blank(5.0, 3.3, ink)
-    axes = drawn.add_axes((0.13, 0.15, 0.84, 0.75))
+    axes = drawn.add_axes((0.13, 0.15, 0.84, 0.71))
     histogram(axes, surface, visibility, minimum, ink)
     title = "" if minimum is None else f"Minimum {minimum.said}"
-    axes.set_title(title, color=ink.pen, fontsize=TEXT, fontweight="bold")
+    axes.set_title(title, pad=18.0, color=ink.pen, fontsize=TEXT, fontweight="bold")
     return drawn
 
 
@@ -55,7 +55,7 @@ def histogram(axes: Axes, surface: MarginSurface, visibility: Visibility, minimu
     _limits(axes, bars, _ends(minimum))
     axes.bar(bars.edges[:-1], bars.assessable, **_look(bars, ink)).set_label("assessable")
     _hidden(axes, bars, ink)
-    _threshold(axes, minimum, ink)
+    _threshold(axes, ink)
     if minimum is not None:
         _minimum(axes, minimum, ink)
     _scales(axes, bars, ink)
@@ -111,7 +111,7 @@ def _ends(minimum: Minimum | None) -> list[float]:
 
 
 def _limits(axes: Axes, bars: Bars, ends: Sequence[float]) -> None:
-    """Room for all bars, zero, the threshold and the interval (as far as it ends), and for text above the bars."""
+    """Room for all bars, zero, the threshold and the interval (as far as it ends), and for text beside the bars."""
     ends = [min(max(end, -FARTHEST), FARTHEST) for end in ends]
     axes.set_xlim(min(bars.edges[0], 0.0, *ends) - 0.5, max(bars.edges[-1], THRESHOLD, *ends) + 0.5)
     axes.set_ylim(0.0, 1.3 * float((bars.assessable + bars.hidden).max()))
@@ -124,12 +124,11 @@ def _minimum(axes: Axes, minimum: Minimum, ink: Ink) -> None:
     axes.axvline(minimum.value, linewidth=1.6, **_line(ink)).set_gid("minimum")
 
 
-def _threshold(axes: Axes, minimum: Minimum | None, ink: Ink) -> None:
+def _threshold(axes: Axes, ink: Ink) -> None:
+    """The line, and its number above the bars, where no other text is."""
     axes.axvline(THRESHOLD, linewidth=1.8, linestyle=(0, (4, 2)), **_line(ink)).set_gid("threshold")
-    # On the side where the line of the minimum does not run through it.
-    side = -1 if minimum is not None and minimum.value >= THRESHOLD else 1
     place = (THRESHOLD, axes.get_ylim()[1])
-    write(axes, "3 mm", place, (4 * side, -2), ha="left" if side > 0 else "right", va="top", fontweight="bold", **_line(ink))
+    write(axes, "3 mm", place, (0, 2), va="bottom", fontweight="bold", color=ink.pen)
 
 
 def _line(ink: Ink) -> dict[str, Any]:

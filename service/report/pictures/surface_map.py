@@ -25,6 +25,7 @@ FRAME = (-3.12, 3.12, -2.42, 2.05)  # left, right, bottom, top of the axes, map 
 BEYOND = 1e4  # mm; wider than any margin
 HATCH = (0.13, 0.13)  # map units between lines
 KEY = (-2.72, -2.02, 0.56, 0.2)  # left, bottom, width and height of the first box of the colour bar
+OFFSET, NUMBER, LETTER = 0.28, (1.3, 0.28), 0.12  # map units: of the number, its size, half a letter; in a small map
 INSIDE = {"A": (0.0, 0.0), "R": (-WIDE / 2.0, 0.0), "L": (WIDE / 2.0, 0.0)}
 AROUND = {"H": (0.0, HIGH + 0.14), "F": (0.0, -HIGH - 0.15), "P": (-WIDE - 0.15, 0.0), " P": (WIDE + 0.13, 0.0)}
 
@@ -100,9 +101,24 @@ def _minimum(axes: Axes, surface: MarginSurface, minimum: Minimum) -> None:
     )
     marker.set_path_effects(outline("black", 4.0))
     marker.set_gid("minimum")
-    across, up = 1.0 if x < 0 else -1.0, 1.0 if y < 0 else -1.0
-    look = {"ha": "left" if x < 0 else "right", "fontweight": "bold"}
+    across, up = _beside(float(x), float(y))
+    look = {"ha": "left" if across > 0 else "right", "fontweight": "bold"}
     write_outlined(axes, shown(minimum.value, MM), (x, y), (12.0 * across, 13.0 * up), **look)
+
+
+def _beside(x: float, y: float) -> tuple[float, float]:
+    """On which side (right, up; each 1 or -1) of the minimum its number stands: toward the middle, and on no letter."""
+    inward, level = 1.0 if x < 0 else -1.0, 1.0 if y < 0 else -1.0
+    sides = [(inward, level), (inward, -level), (-inward, level), (-inward, -level)]
+    return next((side for side in sides if not any(_covers(x, y, side, letter) for letter in INSIDE.values())), sides[0])
+
+
+def _covers(x: float, y: float, side: tuple[float, float], letter: tuple[float, float]) -> bool:
+    """Whether a number on that side of the minimum would cover a letter."""
+    across, up = side
+    start, middle = x + OFFSET * across, y + OFFSET * up
+    near, far = sorted((start, start + across * NUMBER[0]))
+    return near - LETTER < letter[0] < far + LETTER and abs(letter[1] - middle) < NUMBER[1]
 
 
 def _key(axes: Axes, hidden: float, ink: Ink) -> None:

@@ -1,0 +1,165 @@
+"""A sheet of paper measured in pixels from its upper left corner, on which text never leaves its box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, get_font
+from matplotlib.patches import Rectangle
+
+from service.report.pictures.canvas import blank
+from service.report.pictures.style import Ink
+from service.report.wording import plain
+
+SIDE = 1024  # pixels
+DPI = 100.0  # so that the pictures' 10 points are 14 pixels, as they were made for
+LEADING = 1.28  # of the font's size, from line to line
+BASELINE = 0.97  # of the font's size, below the top of a line
+ELLIPSIS = "\u2026"
+UNKNOWN_LETTER = "\u25a1"  # stands for a letter that the font does not have
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of the sheet, pixels."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def bottom(self) -> float:
+        """The lower edge."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> float:
+        """The right edge."""
+        return self.left + self.width
+
+    def below(self, height: float) -> Box:
+        """What is left below the upper `height` pixels."""
+        return Box(self.left, self.top + height, self.width, max(self.height - height, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """How text is set: its size in points, and whether it is bold."""
+
+    size: float
+    bold: bool = False
+
+    @property
+    def pitch(self) -> float:
+        """From line to line, pixels."""
+        return float(round(self.size * DPI / 72.0 * LEADING))
+
+    @property
+    def font(self) -> FontProperties:
+        """The font, from the files that come with the drawing library: it looks the same on every machine."""
+        return FontProperties(fname=_file(bold=self.bold), size=self.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """The page that is being written on."""
+
+    figure: Figure
+    canvas: FigureCanvasAgg
+    ink: Ink
+
+    @classmethod
+    def empty(cls, ink: Ink) -> Sheet:
+        """A sheet with nothing on it."""
+        figure = blank(SIDE / DPI, SIDE / DPI, ink)
+        figure.set_dpi(DPI)
+        return cls(figure, FigureCanvasAgg(figure), ink)
+
+    def width(self, text: str, face: Face) -> float:
+        """How wide a line is, pixels."""
+        return float(self.canvas.get_renderer().get_text_width_height_descent(text, face.font, ismath=False)[0])
+
+    def lines(self, text: str, face: Face, width: float, most: int) -> list[str]:
+        """The text in lines no wider than `width`, at most `most`; an ellipsis stands where the rest was cut."""
+        words = _words(drawable(text))
+        lines: list[str] = []
+        line = next(words, "")
+        for word in words:
+            if self.width(f"{line} {word}", face) <= width:
+                line = f"{line} {word}"
+            else:
+                lines.append(line)
+                line = word
+        lines.append(line)
+        if len(lines) > most:
+            lines = [*lines[: most - 1], f"{lines[most - 1]} {ELLIPSIS}"]
+        return [self._cut(line, face, width) for line in lines]
+
+    def write(self, text: str, box: Box, face: Face, *, color: str = "", align: str = "left") -> float:
+        """Write into the box from its top and give the height that was used, pixels."""
+        lines = self.lines(text, face, box.width, int(box.height // face.pitch)) if box.height >= face.pitch else []
+        for number, line in enumerate(lines):
+            self._line(line, box.below(number * face.pitch), face, color or self.ink.pen, align)
+        return len(lines) * face.pitch
+
+    def axes(self, box: Box) -> Axes:
+        """Axes that fill the box."""
+        return self.figure.add_axes((*self._at(box.left, box.bottom), box.width / SIDE, box.height / SIDE))
+
+    def fill(self, box: Box, color: str, *, edge: str = "none") -> None:
+        """A rectangle below everything else."""
+        corner = self._at(box.left, box.bottom)
+        look = {"facecolor": color, "edgecolor": edge, "linewidth": 0.8, "zorder": -1.0}
+        self.figure.add_artist(Rectangle(corner, box.width / SIDE, box.height / SIDE, **look))
+
+    def rule(self, top: float, left: float, right: float) -> None:
+        """A horizontal line."""
+        self.fill(Box(left, top, right - left, 1.0), self.ink.faint)
+
+    def _line(self, text: str, box: Box, face: Face, color: str, align: str) -> None:
+        x = {"left": box.left, "right": box.right, "center": (box.left + box.right) / 2.0}[align]
+        place = self._at(x, box.top + BASELINE * face.size * DPI / 72.0)
+        self.figure.text(*place, text, font=face.font, color=color, ha=align, va="baseline", parse_math=False)
+
+    def _cut(self, line: str, face: Face, width: float) -> str:
+        """The line, or what fits of it and an ellipsis."""
+        if self.width(line, face) <= width:
+            return line
+        line = line.removesuffix(ELLIPSIS)
+        while line and self.width(line.rstrip() + ELLIPSIS, face) > width:
+            line = line[:-1]
+        return line.rstrip() + ELLIPSIS
+
+    @staticmethod
+    def _at(x: float, y: float) -> tuple[float, float]:
+        """The place as fractions of the figure, which are counted from its lower left corner."""
+        return x / SIDE, 1.0 - y / SIDE
+
+
+def drawable(text: str) -> str:
+    """The text with a mark for each letter that the font cannot draw.
+
+    >>> drawable("Müller " + chr(0x738B)) == "Müller " + UNKNOWN_LETTER
+    True
+    """
+    return "".join(letter if letter == " " or ord(letter) in _letters() else UNKNOWN_LETTER for letter in plain(text))
+
+
+def _words(text: str) -> Iterator[str]:
+    return iter(text.split())
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(get_font(_file(bold=False)).get_charmap()) & frozenset(get_font(_file(bold=True)).get_charmap())
+
+
+def _file(*, bold: bool) -> str:
+    return f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans{'-Bold' if bold else ''}.ttf"

@@ -1,0 +1,133 @@
+"""The table of findings: each with its answer and interval, or why there is none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from service.features.finding import Finding, Status
+from service.report import record, verdict
+from service.report.pictures.style import Ink
+from service.report.summary.sheet import Box, Face, Sheet
+from service.report.wording import shown_interval
+
+FACES = (9.0, 8.5, 8.0)  # points; a smaller one only when a larger one leaves no room
+MOST_LINES = (3, 2, 1)  # of a reason
+TITLE, INTERVAL = 0.52, 0.80  # where the answers and the intervals begin, as shares of the width
+GAP = 8.0  # pixels between columns
+ROOM = 2.0  # pixels between rows
+STRIPE = {"#000000": "#1c1c1c", "#ffffff": "#eeeeee"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One finding. `interval` is None where the answer, or why there is none, has its place too; `heavy` is set in bold."""
+
+    title: str
+    answer: str
+    interval: str | None
+    heavy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the table is set: face, lines in a cell, and how many of the entries there is room for."""
+
+    face: Face
+    most: int
+    entries: int
+
+
+def findings_table(sheet: Sheet, findings: Sequence[Finding], box: Box) -> None:
+    """Write all findings and their notes into the box; what finds no room is counted in the last line."""
+    notes = _notes(findings)
+    entries = [_entry(finding, notes) for finding in findings]
+    plan = _plan(sheet, entries, notes, box)
+    left = box.below(_row(sheet, Entry("Finding", "Answer", "95 % interval", heavy=False), box, plan, soft(sheet.ink)))
+    for number, entry in enumerate(entries[: plan.entries]):
+        height = _height(sheet, entry, box.width, plan.face, plan.most)
+        if number % 2 == 0:
+            sheet.fill(Box(left.left, left.top, left.width, height), STRIPE[sheet.ink.paper])
+        left = left.below(_row(sheet, entry, left, plan, sheet.ink.pen))
+    left = left.below(ROOM)
+    if plan.entries < len(entries):
+        said = f"{len(entries) - plan.entries} more findings in the Structured Report."
+        left = left.below(sheet.write(said, left, plan.face))
+    sheet.write(_numbered(notes), left, plan.face, color=soft(sheet.ink))
+
+
+def soft(ink: Ink) -> str:
+    """What is read second: less bright than the findings, and still read on a grey monitor."""
+    return "#c8c8c8" if ink.paper == "#000000" else "#383838"
+
+
+def _notes(findings: Sequence[Finding]) -> list[str]:
+    """The sentences below the table: those that belong to an answer, and reasons that several findings share."""
+    reasons = Counter(finding.reason.sentence for finding in findings if _without_answer(finding) and finding.reason)
+    said: list[str] = []
+    for finding in findings:
+        if finding.reason is not None and (not _without_answer(finding) or reasons[finding.reason.sentence] > 1):
+            said.append(finding.reason.sentence)
+        if finding.note:
+            said.append(finding.note)
+    return list(dict.fromkeys(said))
+
+
+def _numbered(notes: Sequence[str]) -> str:
+    return "  ".join(f"[{number}] {note}" for number, note in enumerate(notes, start=1))
+
+
+def _entry(finding: Finding, notes: Sequence[str]) -> Entry:
+    sentence = finding.reason.sentence if finding.reason is not None else ""
+    marks = [str(notes.index(text) + 1) for text in (sentence, finding.note) if text in notes]
+    mark = f" [{', '.join(marks)}]" if marks else ""
+    heavy = finding.name in verdict.FEATURES
+    words = record.answer(finding)
+    if not _without_answer(finding):
+        interval = shown_interval(record.bounds(finding), finding.unit)
+        return Entry(finding.title, f"{words}{mark}", interval or None, heavy)
+    words = f"{words}: see" if sentence in notes else f"{words}: {sentence}"
+    return Entry(finding.title, f"{words}{mark}", None, heavy)
+
+
+def _without_answer(finding: Finding) -> bool:
+    return finding.status is not Status.MEASURED
+
+
+def _plan(sheet: Sheet, entries: Sequence[Entry], notes: Sequence[str], box: Box) -> Plan:
+    """The largest face in which everything finds room; else the smallest, and as many findings as there is room for."""
+    for most in MOST_LINES:
+        for face in map(Face, FACES):
+            heights = [_height(sheet, entry, box.width, face, most) for entry in entries]
+            below = len(sheet.lines(_numbered(notes), face, box.width, 99)) * face.pitch
+            if face.pitch + 2 * ROOM + sum(heights) + below <= box.height:
+                return Plan(face, most, len(entries))
+    room = box.height - 3 * face.pitch - 2 * ROOM  # the head, the line that counts the rest, and one of the notes
+    return Plan(face, most, sum(height <= room for height in accumulate(heights)))
+
+
+def _height(sheet: Sheet, entry: Entry, width: float, face: Face, most: int) -> float:
+    """Of a row, pixels."""
+    face = Face(face.size, entry.heavy)
+    return max(len(sheet.lines(text, face, cell, most)) for text, _, cell in _cells(entry, width)) * face.pitch + ROOM
+
+
+def _row(sheet: Sheet, entry: Entry, box: Box, plan: Plan, color: str) -> float:
+    """Write a row at the top of the box and give its height, pixels."""
+    face = Face(plan.face.size, entry.heavy)
+    for text, left, width in _cells(entry, box.width):
+        cell = Box(box.left + left, box.top + ROOM / 2.0, width, plan.most * face.pitch)
+        sheet.write(text, cell, face, color=color)
+    return _height(sheet, entry, box.width, plan.face, plan.most)
+
+
+def _cells(entry: Entry, width: float) -> Iterator[tuple[str, float, float]]:
+    """The texts of a row, each with the left edge and the width of its cell, pixels."""
+    answers, intervals = TITLE * width, INTERVAL * width
+    end = width if entry.interval is None else intervals
+    yield entry.title, GAP / 2.0, answers - GAP
+    yield entry.answer, answers + GAP / 2.0, end - answers - GAP
+    if entry.interval is not None:
+        yield entry.interval, intervals + GAP / 2.0, width - intervals - GAP
