@@ -26,7 +26,7 @@ def made(given: Sample) -> Dataset:
     return found
 
 
-def annotations(state: Dataset, layer: str) -> list[Dataset]:
+def notes_of(state: Dataset, layer: str) -> list[Dataset]:
     return [item for item in state.GraphicAnnotationSequence if item.GraphicLayer == layer]
 
 
@@ -47,7 +47,7 @@ def plane(state: Dataset) -> int:
 def test_the_line_runs_from_the_narrowest_place_to_untreated_liver(given: Sample) -> None:
     state, surface = made(given), given.result.tumors[0].surface
     assert surface is not None
-    (note,) = annotations(state, "MARGIN")
+    (note,) = notes_of(state, "MARGIN")
 
     start, end = in_space(note.GraphicObjectSequence[0], plane(state))
 
@@ -58,7 +58,7 @@ def test_the_line_runs_from_the_narrowest_place_to_untreated_liver(given: Sample
 
 def test_contours_are_the_surfaces_in_that_slice(given: Sample) -> None:
     state = made(given)
-    (note,) = annotations(state, "CONTOURS")
+    (note,) = notes_of(state, "CONTOURS")
     names = [item.UnformattedTextValue for item in note.TextObjectSequence]
 
     tumor, zone = (in_space(graphic, plane(state)) for graphic in note.GraphicObjectSequence)
@@ -70,7 +70,7 @@ def test_contours_are_the_surfaces_in_that_slice(given: Sample) -> None:
 
 
 def test_a_line_across_slices_says_so(given: Sample) -> None:
-    texts = annotations(made(given), "MARGIN")[0].TextObjectSequence[0].UnformattedTextValue
+    texts = notes_of(made(given), "MARGIN")[0].TextObjectSequence[0].UnformattedTextValue
     surface = given.result.tumors[0].surface
     assert surface is not None
     way = surface.nearest[int(np.argmin(surface.margin))] - surface.place

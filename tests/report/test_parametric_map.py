@@ -16,6 +16,7 @@ from service.volumes.volume import Volume
 from tests.report.conftest import SHAPE, Sample, affine, ball, region, sample
 from tests.report.placed import drafted, placed
 
+INDEX = np.argwhere(np.ones(SHAPE)).astype(np.float64)
 CENTER = (5.0, 14.0, 18.0)  # of the zone, whose radius is 12 mm
 
 
@@ -48,7 +49,7 @@ def mapped(made: Dataset, stack: str = "1") -> Volume:
 
 def test_inside_the_zone_it_is_the_distance_to_its_edge(made: Dataset) -> None:
     found = mapped(made)
-    away = np.linalg.norm(found.to_mm(np.argwhere(np.ones(SHAPE))) - found.to_mm(np.array(CENTER)), axis=1).reshape(SHAPE)
+    away = np.linalg.norm(found.to_mm(INDEX) - found.to_mm(np.array(CENTER)), axis=1).reshape(SHAPE)
     inner = away < 11.0
 
     assert np.isfinite(found.values[inner]).all()
@@ -69,8 +70,8 @@ def test_on_the_surface_of_the_tumor_it_is_the_margin(given: Sample, made: Datas
 def test_untreated_liver_is_negative_up_to_ten_millimeters_from_the_tumor(made: Dataset) -> None:
     found = mapped(made)
     tumor = found.to_mm(np.array((5.0, 14.0, 10.0)))
-    away = np.linalg.norm(found.to_mm(np.argwhere(np.ones(SHAPE))) - tumor, axis=1).reshape(SHAPE)
-    outside = np.linalg.norm(found.to_mm(np.argwhere(np.ones(SHAPE))) - found.to_mm(np.array(CENTER)), axis=1) > 13.5
+    away = np.linalg.norm(found.to_mm(INDEX) - tumor, axis=1).reshape(SHAPE)
+    outside = np.linalg.norm(found.to_mm(INDEX) - found.to_mm(np.array(CENTER)), axis=1) > 13.5
     near = outside.reshape(SHAPE) & (away < 14.0)
 
     assert near.sum() > 100
@@ -84,7 +85,7 @@ def test_outside_the_liver_nothing_is_said(given: Sample) -> None:
     assert found is not None
     values = mapped(found)
     middle = values.to_mm(np.array((5.0, 14.0, 14.0)))
-    away = np.linalg.norm(values.to_mm(np.argwhere(np.ones(SHAPE))) - middle, axis=1).reshape(SHAPE)
+    away = np.linalg.norm(values.to_mm(INDEX) - middle, axis=1).reshape(SHAPE)
 
     assert np.isfinite(values.values).sum() > 500
     assert np.isnan(values.values[away > 20.0]).all()
