@@ -35,7 +35,7 @@ def broken(subject: Subject) -> Iterator[Broken]:
     """Everything that a reader could not understand, or would understand as something else."""
     codecs = _codecs(subject.dataset)
     for place, item in subject.parts():
-        if sequence_of(place).endswith("CodeSequence"):
+        if sequence_of(place).endswith("CodeSequence") or "CodeMeaning" in item:
             yield from _code(subject, place, item)
         yield from _values(place, item, codecs)
     yield from _image(subject.dataset)
