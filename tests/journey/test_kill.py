@@ -147,8 +147,8 @@ def assert_once(orthanc: Orthanc, victim: Victim) -> None:
     assert (detail["state"], len(detail["versions"]), detail["errors"]) == ("done", 1, [])
     assert states(detail) == {"verified"}
     (name,) = orthanc.studies(victim.study.uid)
-    assert orthanc.counts(name) == {"SEG": 1, "SR": 1}
-    arrived = [read(file).SOPInstanceUID for modality in ("SEG", "SR") for file in orthanc.results(name, modality)]
+    assert orthanc.counts(name) == {"SEG": 1, "SR": 1, "OT": 1}
+    arrived = [read(file).SOPInstanceUID for modality in ("SEG", "SR", "OT") for file in orthanc.results(name, modality)]
     assert arrived == [output["sop_instance_uid"] for output in detail["outputs"]]
 
 

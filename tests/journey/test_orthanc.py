@@ -67,7 +67,7 @@ def test_a_study_from_dcmsend_is_answered_in_the_archive_once(
 
     assert (detail["state"], states(detail)) == ("done", {"verified"}), detail["sentence"]
     (name,) = orthanc.studies(study.uid)
-    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 1}
+    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 1, "OT": 1}
     (report,), (segmentation,) = orthanc.results(name, "SR"), orthanc.results(name, "SEG")
     assert {read(report).StudyInstanceUID, read(segmentation).StudyInstanceUID} == {study.uid}
 
@@ -81,14 +81,14 @@ def test_a_study_from_dcmsend_is_answered_in_the_archive_once(
     assert running.study(study.uid) == detail
 
     answer = orthanc.send_to_service(name)  # and everything that the archive has, our results among it
-    assert (answer["InstancesCount"], answer["FailedInstancesCount"]) == (len(study.paths) + 2, 0)
+    assert (answer["InstancesCount"], answer["FailedInstancesCount"]) == (len(study.paths) + 3, 0)
     after = running.study(study.uid)
     assert after is not None
     assert (after["state"], after["attempt"], after["versions"]) == ("done", 1, detail["versions"])
-    assert (after["counts"]["instances"], after["counts"]["ignored"]) == (len(study.paths), 2)
+    assert (after["counts"]["instances"], after["counts"]["ignored"]) == (len(study.paths), 3)
     ignored = {series["modality"]: series["reason_ignored"] for series in after["series"] if series["ignored"]}
-    assert ignored == dict.fromkeys(["SR", "SEG"], "Made by this service: its own results start no analysis.")
-    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 1}
+    assert ignored == dict.fromkeys(["SR", "SEG", "OT"], "Made by this service: its own results start no analysis.")
+    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 1, "OT": 1}
 
 
 def errors_of_pixelmed(path: Path) -> list[str]:
@@ -136,5 +136,5 @@ def test_send_to_modality_is_enough(running: Running, orthanc: Orthanc, new_stud
 
     assert (detail["state"], states(detail)) == ("done", {"verified"}), detail["sentence"]
     assert orthanc.studies(study.uid) == [name]
-    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 1}
+    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 1, "OT": 1}
     assert len(orthanc.results(name, "SR")) == len(orthanc.results(name, "SEG")) == 1

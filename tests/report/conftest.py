@@ -14,6 +14,7 @@ from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageS
 from service import codes
 from service.codes import Code, ours
 from service.features.finding import Finding, Reason, Status
+from service.options import AnalysisOptions
 from service.regions.region import Kind, Region
 from service.report.result import PhaseUse, Result, Software, TumorResult
 from service.study.model import Frame, Instance, Phase, Plane, Role
@@ -38,6 +39,7 @@ TUMOR_VOLUME = Code("118565006", "SCT", "Volume")
 NARROW = ours("LE3", "3 mm or less")
 
 Change = Callable[[Dataset], None]
+MEASUREMENTS = AnalysisOptions(outputs=("seg", "sr"))  # what tests of the report and its contours have made
 
 
 @dataclass(frozen=True)

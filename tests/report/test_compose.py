@@ -27,7 +27,7 @@ print(*(sha256(to_bytes(made)).hexdigest() for made in compose(given.result, giv
 def test_outputs_are_made_in_sending_order(one: Sample) -> None:
     roles = [made.role for made in compose(one.result, one.sources)]
 
-    assert roles == ["seg", "sr"] == [role for role, _ in OUTPUTS if role in roles]
+    assert roles == ["seg", "sr", "summary"] == [role for role, _ in OUTPUTS if role in roles]
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
@@ -64,7 +64,7 @@ def test_a_new_version_makes_new_objects(one: Sample) -> None:
     later = replace(one.result, content_version="ffffffffffff")
     uids = {made.sop_instance_uid for result in (one.result, later) for made in compose(result, one.sources)}
 
-    assert len(uids) == 4
+    assert len(uids) == 6
 
 
 def test_a_file_names_the_object_in_it(one: Sample) -> None:

@@ -15,12 +15,12 @@ from service.codes import DEVICE_UID
 from service.report.compose import compose, to_bytes
 from service.report.header import local_time, series_number
 from tests.peers import real_data
-from tests.report.conftest import Change, Sample, header, sample
+from tests.report.conftest import MEASUREMENTS, Change, Sample, header, sample
 
 
 def outputs(given: Sample) -> list[Dataset]:
     """The objects as they arrive: written to a file and read again."""
-    return [dcmread(BytesIO(to_bytes(made))) for made in compose(given.result, given.sources)]
+    return [dcmread(BytesIO(to_bytes(made))) for made in compose(given.result, given.sources, MEASUREMENTS)]
 
 
 def set_to(**attributes: object) -> Change:
@@ -159,20 +159,20 @@ def test_a_value_that_breaks_the_rules_is_passed_on_as_it_is() -> None:
 
 def test_without_sources_nothing_can_be_filed(one: Sample) -> None:
     with pytest.raises(ValueError, match="at least one source"):
-        compose(one.result, ())
+        compose(one.result, (), MEASUREMENTS)
 
 
 def test_the_header_comes_from_the_reference_phase(one: Sample) -> None:
     drawing = header(40, 1)
     drawing.PatientID = "somebody else's spelling"
 
-    assert {"PH-1"} == {made.dataset.PatientID for made in compose(one.result, (drawing, *one.sources))}
+    assert {"PH-1"} == {made.dataset.PatientID for made in compose(one.result, (drawing, *one.sources), MEASUREMENTS)}
 
 
 def test_the_header_comes_from_any_source_when_the_reference_is_not_among_them(one: Sample) -> None:
     first = one.sources[0]
     assert first.SOPInstanceUID != one.result.reference.phase.first.sop_instance_uid
-    assert {"PH-1"} == {made.dataset.PatientID for made in compose(one.result, (first,))}
+    assert {"PH-1"} == {made.dataset.PatientID for made in compose(one.result, (first,), MEASUREMENTS)}
 
 
 def test_the_equipment_is_ours(one: Sample) -> None:

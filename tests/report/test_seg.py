@@ -19,12 +19,12 @@ from service.report.segments import LOOKS, Part, Segment, plan
 from service.study.model import Frame
 from service.volumes.volume import Volume
 from tests.report.color_vision import EYES, apart
-from tests.report.conftest import SHAPE, Sample, affine, ball, region, sample, without_regions
+from tests.report.conftest import MEASUREMENTS, SHAPE, Sample, affine, ball, region, sample, without_regions
 from tests.report.measured import measured
 
 
 def written(given: Sample) -> highdicom.seg.Segmentation:
-    data = to_bytes(compose(given.result, given.sources)[0])
+    data = to_bytes(compose(given.result, given.sources, MEASUREMENTS)[0])
     return highdicom.seg.segread(BytesIO(data))
 
 
@@ -176,7 +176,7 @@ def test_a_tumor_alone_has_its_segment(one: Sample) -> None:
 
 
 def test_each_frame_names_the_image_that_it_lies_on(one: Sample) -> None:
-    dataset = compose(one.result, one.sources)[0].dataset
+    dataset = compose(one.result, one.sources, MEASUREMENTS)[0].dataset
     positions = {image.SOPInstanceUID: list(image.ImagePositionPatient) for image in one.sources}
 
     for frame in dataset.PerFrameFunctionalGroupsSequence:
@@ -187,7 +187,7 @@ def test_each_frame_names_the_image_that_it_lies_on(one: Sample) -> None:
 
 
 def test_each_frame_of_an_enhanced_source_names_its_frame(multiframe: Sample) -> None:
-    dataset = compose(multiframe.result, multiframe.sources)[0].dataset
+    dataset = compose(multiframe.result, multiframe.sources, MEASUREMENTS)[0].dataset
     planes = multiframe.result.reference.phase.planes
     positions = {plane.frame.number: plane.frame.position for plane in planes}
 
@@ -243,9 +243,9 @@ def test_the_colours_of_the_contours_are_the_ones_that_every_eye_can_tell_apart(
 
 
 def test_without_any_region_there_is_no_segmentation(one: Sample, none: Sample) -> None:
-    assert [made.role for made in compose(none.result, none.sources)] == ["sr"]
+    assert [made.role for made in compose(none.result, none.sources, MEASUREMENTS)] == ["sr"]
     bare = without_regions(one)
-    assert [made.role for made in compose(bare.result, bare.sources)] == ["sr"]
+    assert [made.role for made in compose(bare.result, bare.sources, MEASUREMENTS)] == ["sr"]
 
 
 def test_a_reference_without_geometry_is_refused(one: Sample) -> None:
@@ -266,7 +266,7 @@ def test_an_image_without_frame_of_reference_gives_the_segmentation_one_of_its_o
         for plane in one.result.reference.phase.planes
     )
     reference = replace(one.result.reference, phase=replace(one.result.reference.phase, planes=planes))
-    dataset: Dataset = compose(replace(one.result, reference=reference), one.sources)[0].dataset
+    dataset: Dataset = compose(replace(one.result, reference=reference), one.sources, MEASUREMENTS)[0].dataset
 
     assert dataset.FrameOfReferenceUID.startswith("2.25.")
 
@@ -275,7 +275,7 @@ def test_a_single_slice_takes_its_thickness_as_spacing(one: Sample) -> None:
     phase = one.result.reference.phase
     middle = next(plane for plane in phase.planes if plane.instance.instance_number == SHAPE[0] - 5)
     reference = replace(one.result.reference, phase=replace(phase, planes=(middle,)))
-    dataset = compose(replace(one.result, reference=reference), one.sources)[0].dataset
+    dataset = compose(replace(one.result, reference=reference), one.sources, MEASUREMENTS)[0].dataset
 
     assert dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices == 3
     assert dataset.NumberOfFrames == 4

@@ -17,12 +17,12 @@ from service.features.finding import Finding, Status
 from service.report.compose import compose, to_bytes
 from service.report.uids import of_object, of_series
 from service.report.wording import RESEARCH_USE
-from tests.report.conftest import CATEGORY, MARGIN, NOTE, SHAPE, VESSEL, Sample, header, sample, without_regions
+from tests.report.conftest import CATEGORY, MARGIN, MEASUREMENTS, NOTE, SHAPE, VESSEL, Sample, header, sample, without_regions
 
 
 def report(given: Sample) -> Dataset:
     """The report as it arrives: written to a file and read again."""
-    return dcmread(BytesIO(to_bytes(compose(given.result, given.sources)[-1])))
+    return dcmread(BytesIO(to_bytes(compose(given.result, given.sources, MEASUREMENTS)[-1])))
 
 
 def items(item: Dataset) -> Iterator[Dataset]:
@@ -51,7 +51,7 @@ def as_code(code: object) -> Code:
 @pytest.mark.parametrize("kind", ["one", "two", "multiframe"])
 def test_there_is_one_group_for_each_tumor_with_its_segment(kind: str, request: pytest.FixtureRequest) -> None:
     given: Sample = request.getfixturevalue(kind)
-    seg = compose(given.result, given.sources)[0]
+    seg = compose(given.result, given.sources, MEASUREMENTS)[0]
 
     found = groups(given)
 
@@ -206,13 +206,13 @@ def test_a_drawing_that_was_read_is_evidence(one: Sample) -> None:
 
 
 def test_our_segmentation_is_evidence_in_its_own_series(one: Sample) -> None:
-    seg = compose(one.result, one.sources)[0]
+    seg = compose(one.result, one.sources, MEASUREMENTS)[0]
 
     assert evidence(report(one))[seg.sop_instance_uid] == seg.dataset.SeriesInstanceUID
 
 
 def test_a_superseding_report_names_its_predecessor_where_it_lies(one: Sample) -> None:
-    before = compose(one.result, one.sources)[-1]
+    before = compose(one.result, one.sources, MEASUREMENTS)[-1]
     later = replace(one.result, content_version="ffffffffffff", predecessors=(before.sop_instance_uid,))
     (study,) = report(Sample(later, one.sources)).PredecessorDocumentsSequence
     (series,) = study.ReferencedSeriesSequence

@@ -51,6 +51,6 @@ def test_the_time_of_a_repeat_makes_no_new_uid(one: Sample) -> None:
 
 
 def test_each_object_has_its_own_uid_and_series(one: Sample) -> None:
-    objects = [of_object(one.result, role) for role in ("seg", "sr")]
+    objects = [of_object(one.result, role) for role in ("seg", "sr", "summary")]
 
-    assert len({*objects, *map(of_series, objects)}) == 4
+    assert len({*objects, *map(of_series, objects)}) == 6

@@ -15,7 +15,7 @@ from service.report.compose import compose
 from service.report.record import findings_table, to_record
 from service.report.segments import plan
 from service.report.wording import FORBIDDEN, RESEARCH_USE, clip, plain
-from tests.report.conftest import NOTE, Sample
+from tests.report.conftest import MEASUREMENTS, NOTE, Sample
 
 REPORT = Path(vocabulary.__file__).parent
 
@@ -26,7 +26,7 @@ def values(dataset: Dataset) -> str:
 
 
 def all_text(given: Sample) -> str:
-    objects = [values(made.dataset) for made in compose(given.result, given.sources)]
+    objects = [values(made.dataset) for made in compose(given.result, given.sources, MEASUREMENTS)]
     return "\n".join([*objects, json.dumps(to_record(given.result))]).lower()
 
 
@@ -45,7 +45,7 @@ def test_no_sentence_of_this_package_holds_such_a_word() -> None:
 
 
 def test_every_output_says_what_it_may_be_used_for(one: Sample) -> None:
-    seg, report = (values(made.dataset) for made in compose(one.result, one.sources))
+    seg, report = (values(made.dataset) for made in compose(one.result, one.sources, MEASUREMENTS))
 
     assert RESEARCH_USE in seg
     assert RESEARCH_USE in report
@@ -54,7 +54,7 @@ def test_every_output_says_what_it_may_be_used_for(one: Sample) -> None:
 
 
 def test_a_note_stands_wherever_its_finding_stands(two: Sample) -> None:
-    report = compose(two.result, two.sources)[-1].dataset
+    report = compose(two.result, two.sources, MEASUREMENTS)[-1].dataset
     groups = [
         item for part in report.ContentSequence for item in part.get("ContentSequence", ()) if "ContentTemplateSequence" in item
     ]
@@ -79,7 +79,7 @@ def test_texts_from_outside_are_made_harmless(two: Sample) -> None:
 
 
 def test_long_labels_are_cut_to_what_the_element_holds(one: Sample) -> None:
-    dataset: Dataset = compose(one.result, one.sources)[0].dataset
+    dataset: Dataset = compose(one.result, one.sources, MEASUREMENTS)[0].dataset
 
     for segment in dataset.SegmentSequence:
         assert len(segment.SegmentLabel) <= 64

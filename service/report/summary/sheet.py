@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, get_font
 from matplotlib.patches import Rectangle
@@ -84,7 +85,8 @@ class Sheet:
 
     def width(self, text: str, face: Face) -> float:
         """How wide a line is, pixels."""
-        return float(self.canvas.get_renderer().get_text_width_height_descent(text, face.font, ismath=False)[0])
+        renderer: RendererAgg = self.canvas.get_renderer()  # type: ignore[no-untyped-call]
+        return float(renderer.get_text_width_height_descent(text, face.font, ismath=False)[0])  # type: ignore[no-untyped-call]
 
     def lines(self, text: str, face: Face, width: float, most: int) -> list[str]:
         """The text in lines no wider than `width`, at most `most`; an ellipsis stands where the rest was cut."""
@@ -116,7 +118,7 @@ class Sheet:
     def fill(self, box: Box, color: str, *, edge: str = "none") -> None:
         """A rectangle below everything else."""
         corner = self._at(box.left, box.bottom)
-        look = {"facecolor": color, "edgecolor": edge, "linewidth": 0.8, "zorder": -1.0}
+        look: dict[str, Any] = {"facecolor": color, "edgecolor": edge, "linewidth": 0.8, "zorder": -1.0}
         self.figure.add_artist(Rectangle(corner, box.width / SIDE, box.height / SIDE, **look))
 
     def rule(self, top: float, left: float, right: float) -> None:

@@ -13,7 +13,6 @@ from service.report.verdict import verdict
 from service.report.wording import plain
 from service.study.timeline import phase_time
 
-SHORTEST_NAME = 3  # letters; fewer are found in any text
 NOTHING = "Nothing was measured: neither a tumor nor an ablation zone is known."
 
 
@@ -48,12 +47,11 @@ def patient(draft: Draft) -> str:
 
 
 def identifiers(draft: Draft) -> Iterator[re.Pattern[str]]:
-    """What would tell the patient on a page: the ID, and each part of the name of three letters or more, as whole words."""
+    """What would tell the patient on a page: the ID and the family name, as whole words; a given name alone does not."""
     for source in draft.sources[:1]:
-        parts = re.split(r"[\^= ]+", str(source.get("PatientName") or ""))
-        words = [str(source.get("PatientID") or ""), *(part for part in parts if len(part) >= SHORTEST_NAME)]
-        said = (drawable(word).strip() for word in words)
-        yield from (re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE) for word in said if word)
+        family = str(source.get("PatientName") or "").split("^", maxsplit=1)[0]
+        words = (drawable(word).strip() for word in (str(source.get("PatientID") or ""), family))
+        yield from (re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE) for word in words if word)
 
 
 def answer(draft: Draft, index: int) -> str:
