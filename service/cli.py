@@ -135,6 +135,22 @@ def replay(study_uid: str, /, *, config: Config = None) -> None:
 
 
 @app.command
+def selftest(destination: str, /, *, write: Path | None = None, config: Config = None) -> None:
+    """Send one phantom object of every kind to DESTINATION, ask for each, and write what it takes as its profile.
+
+    Parameters
+    ----------
+    destination
+        Its name in the configuration.
+    write
+        A new file for the profile; it is printed either way.
+    """
+    from service.commands.selftest import try_destination
+
+    sys.exit(try_destination(console, _settings(config), destination, write))
+
+
+@app.command
 def doctor(*, config: Config = None) -> None:
     """Check configuration, folders, ports, destinations and the measurement itself."""
     from service.commands.doctor import examine

@@ -112,7 +112,9 @@ class Courier:
         if not destination.verify or not deliveries:
             return ""
         try:
-            found = query.find([_reference(self.files.path(delivery.key)) for delivery in deliveries], destination, self.caller)
+            found = query.find(
+                [reference_of(self.files.path(delivery.key)) for delivery in deliveries], destination, self.caller
+            )
         except TryAgain as fault:
             self._mark(deliveries, DeliveryState.SENT, None, f"stored, not verified yet: {fault.sentence}")
             return fault.sentence
@@ -136,6 +138,7 @@ def _state(sent: sender.Sent) -> DeliveryState:
     return DeliveryState.FAILED if isinstance(sent.error, Refused) else DeliveryState.PENDING
 
 
-def _reference(path: Path) -> query.Reference:
+def reference_of(path: Path) -> query.Reference:
+    """Where the object of a file stands in an archive."""
     header = dcmread(path, stop_before_pixels=True)
     return query.Reference(str(header.StudyInstanceUID), str(header.SeriesInstanceUID), str(header.SOPInstanceUID))

@@ -101,7 +101,7 @@ def _patient_id(patient: PhantomPatient, story: Story) -> str:
 
 
 def _add_patient(item: Dataset, patient: PhantomPatient, story: Story) -> None:
-    item.PatientName = f"PHANTOM^SEED {patient.recipe.seed}"
+    item.PatientName = story.patient_name or f"PHANTOM^SEED {patient.recipe.seed}"
     item.PatientID = _patient_id(patient, story)
     item.IssuerOfPatientID = "PHANTOM HOSPITAL"
     item.PatientBirthDate = "19600101"

@@ -50,11 +50,13 @@ INJECTED = 70
 class Story:
     """What a study says beside its images.
 
-    `patient_id` is "PHANTOM-<seed>" when empty. The first T1 phase begins `hours_later` after `procedure_at`. Phases in
-    `drop` are not written, `descriptions` replaces series descriptions, `faults` damages series (classic MR only).
+    `patient_id` is "PHANTOM-<seed>" when empty, `patient_name` "PHANTOM^SEED <seed>". The first T1 phase begins `hours_later`
+    after `procedure_at`. Phases in `drop` are not written, `descriptions` replaces series descriptions, `faults` damages series
+    (classic MR only).
     """
 
     patient_id: str = ""
+    patient_name: str = ""
     study_description: str = DESCRIPTION
     procedure_description: str = "CRYOABLATION LIVER"
     procedure_at: datetime = datetime(2024, 3, 11, 9, 40)  # noqa: DTZ001 - DICOM times are local without a zone
