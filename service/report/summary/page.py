@@ -53,7 +53,7 @@ def page(draft: Draft, index: int, ink: Ink = ON_BLACK) -> Figure:
     map_panel(sheet, tumor, Box(right.left, right.top, right.width, MAP_HEIGHT))
     histogram_panel(sheet, tumor, right.below(MAP_HEIGHT + 4.0))
     place_panel(sheet, result, tumor, PLANES, KEY)
-    vessel_panel(sheet, tumor, VESSEL)
+    vessel_panel(sheet, result, tumor, VESSEL)
     _foot(sheet, draft, index)
     return sheet.figure
 

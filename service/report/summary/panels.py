@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.features import margin, vessel
+from service.features import margin
+from service.features import vessel as vessel_feature
 from service.features.finding import Finding
 from service.report.pictures.histogram import histogram
 from service.report.pictures.minimum import Minimum
-from service.report.pictures.narrowest import Scene, key, narrowest
+from service.report.pictures.narrowest import key, narrowest
+from service.report.pictures.sections import Scene
 from service.report.pictures.surface_map import surface_map
+from service.report.pictures.vessel import vessel
 from service.report.record import answer
 from service.report.result import Result, TumorResult
 from service.report.summary.sheet import Box, Face, Sheet
@@ -19,28 +22,28 @@ HEADING = Face(10.0, bold=True)
 WORDS = Face(10.0)
 PAD = 10.0  # pixels between a frame and its words
 SCALES = (46.0, 8.0, 14.0, 42.0)  # pixels left of, right of, above and below the histogram
-UNKNOWN = "Tumor or ablation zone is not known."
+NOT_MEASURED = "It was not measured."
+NOT_AT_HAND = "What it was measured on is not at hand: see the source images."
 
 
 def place_panel(sheet: Sheet, result: Result, tumor: TumorResult | None, boxes: Sequence[Box], legend: Box) -> None:
     """The narrowest place in three planes, and what the lines mean."""
     first, last = boxes[0], boxes[-1]
-    minimum = _minimum(tumor)
+    minimum, scene = _minimum(tumor), _scene(result, tumor)
     heading = "Narrowest place" if minimum is None else f"Narrowest place: {minimum.said}"
     left = _headed(sheet, Box(first.left, first.top, last.right - first.left, first.height), heading)
-    why = _why_no_place(result, tumor)
-    if why or minimum is None or tumor is None or tumor.surface is None:
-        _in_words(sheet, left, why)
+    if tumor is None or tumor.surface is None or scene is None or minimum is None:
+        _in_words(sheet, left, _why_not_drawn(tumor))
         return
     axes = [sheet.axes(Box(box.left, left.top, box.width, left.height)) for box in boxes]
-    narrowest(axes, tumor.surface, _scene(result, tumor), minimum.place)
+    narrowest(axes, tumor.surface, scene, minimum.place)
     key(sheet.axes(legend), sheet.ink, columns=6)
 
 
 def map_panel(sheet: Sheet, tumor: TumorResult | None, box: Box) -> None:
     """The margin over the whole tumor surface."""
     if tumor is None or tumor.surface is None or tumor.visibility is None:
-        _in_words(sheet, _headed(sheet, box, "Margin in all directions"), _why(tumor, margin.NAME))
+        _in_words(sheet, _headed(sheet, box, "Margin in all directions"), _why_not_drawn(tumor))
     else:
         surface_map(sheet.axes(box), tumor.surface, tumor.visibility, _minimum(tumor), sheet.ink)
 
@@ -49,7 +52,7 @@ def histogram_panel(sheet: Sheet, tumor: TumorResult | None, box: Box) -> None:
     """How much of the surface has which margin."""
     left = _headed(sheet, box, "Tumor surface by its margin")
     if tumor is None or tumor.surface is None or tumor.visibility is None:
-        _in_words(sheet, left, _why(tumor, margin.NAME))
+        _in_words(sheet, left, _why_not_drawn(tumor))
         return
     before, after, over, under = SCALES
     inner = Box(left.left + before, left.top + over, left.width - before - after, left.height - over - under)
@@ -58,10 +61,16 @@ def histogram_panel(sheet: Sheet, tumor: TumorResult | None, box: Box) -> None:
     axes.set_ylabel("cm\u00b2")  # of what, says the heading
 
 
-def vessel_panel(sheet: Sheet, tumor: TumorResult | None, box: Box) -> None:
+def vessel_panel(sheet: Sheet, result: Result, tumor: TumorResult | None, box: Box) -> None:
     """The way of a vessel through the margin, where one was followed."""
-    said = dict.fromkeys(_why(tumor, name) for name in (vessel.NAME, vessel.GAP_NAME))
-    _in_words(sheet, _headed(sheet, box, "Vessel in the margin"), *said)
+    finding = _finding(tumor, vessel_feature.NAME)
+    scene = _scene(result, tumor)
+    if tumor is None or tumor.surface is None or scene is None or finding is None or len(finding.path) < 2:
+        left = _headed(sheet, box, "Vessel in the margin")
+        _in_words(sheet, left, *dict.fromkeys(_why(tumor, name) for name in (vessel_feature.NAME, vessel_feature.GAP_NAME)))
+        return
+    left = _headed(sheet, box, f"Vessel: {answer(finding)}")
+    vessel(sheet.axes(left), tumor.surface, scene, finding.path)
 
 
 def _minimum(tumor: TumorResult | None) -> Minimum | None:
@@ -71,30 +80,26 @@ def _minimum(tumor: TumorResult | None) -> Minimum | None:
     return Minimum(finding.value, finding.place, finding.interval)
 
 
-def _scene(result: Result, tumor: TumorResult) -> Scene:
-    """What the planes cut.
-
-    Raises:
-        ValueError: A region or the image is not there, which `_why_no_place` says.
-    """
-    if tumor.tumor is None or tumor.zone is None or result.image is None:
-        raise ValueError("there is nothing to cut")
+def _scene(result: Result, tumor: TumorResult | None) -> Scene | None:
+    """What planes cut, where all of it is there."""
+    if tumor is None or tumor.tumor is None or tumor.zone is None or result.image is None:
+        return None
     return Scene(tumor.tumor, tumor.zone, result.liver, result.image)
-
-
-def _why_no_place(result: Result, tumor: TumorResult | None) -> str:
-    if tumor is None or tumor.surface is None or tumor.tumor is None or tumor.zone is None or _minimum(tumor) is None:
-        return _why(tumor, margin.NAME)
-    return "" if result.image is not None else "The images are not at hand: see the source series."
 
 
 def _why(tumor: TumorResult | None, name: str) -> str:
     """What the finding says in the place of a picture."""
     finding = _finding(tumor, name)
     if finding is None:
-        return UNKNOWN
+        return NOT_MEASURED
     reason = f" {finding.reason.sentence}" if finding.reason is not None else ""
     return f"{finding.title}: {answer(finding)}.{reason}"
+
+
+def _why_not_drawn(tumor: TumorResult | None) -> str:
+    """Why there is no picture of the margin: it was not measured, or what it was measured on is no longer at hand."""
+    finding = _finding(tumor, margin.NAME)
+    return NOT_AT_HAND if finding is not None and finding.value is not None else _why(tumor, margin.NAME)
 
 
 def _finding(tumor: TumorResult | None, name: str) -> Finding | None:

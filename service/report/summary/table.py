@@ -18,6 +18,7 @@ MOST_LINES = (3, 2, 1)  # of a reason
 TITLE, INTERVAL = 0.52, 0.80  # where the answers and the intervals begin, as shares of the width
 GAP = 8.0  # pixels between columns
 ROOM = 2.0  # pixels between rows
+NONE = "There is no finding, as nothing was measured."
 STRIPE = {"#000000": "#1c1c1c", "#ffffff": "#eeeeee"}
 
 
@@ -42,6 +43,9 @@ class Plan:
 
 def findings_table(sheet: Sheet, findings: Sequence[Finding], box: Box) -> None:
     """Write all findings and their notes into the box; what finds no room is counted in the last line."""
+    if not findings:
+        sheet.write(NONE, box, Face(FACES[0]), color=soft(sheet.ink))
+        return
     notes = _notes(findings)
     entries = [_entry(finding, notes) for finding in findings]
     plan = _plan(sheet, entries, notes, box)

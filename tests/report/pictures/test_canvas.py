@@ -8,6 +8,7 @@ import pytest
 
 from service.report.pictures import histogram, narrowest, surface_map
 from service.report.pictures.canvas import png
+from service.report.pictures.sections import Scene
 from service.report.pictures.style import ON_BLACK, ON_WHITE, Ink
 from tests.report.pictures.conftest import Drawn
 from tests.report.pictures.reading import pixels
@@ -15,7 +16,7 @@ from tests.report.pictures.reading import pixels
 
 def pictures(scene: Drawn, ink: Ink = ON_BLACK) -> list[bytes]:
     """All three, 500 pixels wide."""
-    cut = narrowest.Scene(scene.tumor, scene.zone, None, scene.image)
+    cut = Scene(scene.tumor, scene.zone, None, scene.image)
     figures = (
         surface_map.figure(scene.surface, scene.visibility, scene.minimum(), ink),
         narrowest.figure(scene.surface, cut, scene.surface.place, ink),

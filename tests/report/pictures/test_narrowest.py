@@ -16,8 +16,8 @@ from matplotlib.text import Annotation, Text
 from service.codes import MM
 from service.regions.region import Kind
 from service.report.pictures import narrowest
-from service.report.pictures.narrowest import Scene
 from service.report.pictures.planes import AXIAL, CORONAL, SAGITTAL, VIEWS, View
+from service.report.pictures.sections import Scene
 from service.report.wording import shown
 from service.volumes.volume import Volume
 from tests.report.pictures.conftest import Drawn, drawn, feet_first, flipped, oblique
