@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OUTPUTS = ("seg", "sr", "summary")  # what is made unless the configuration says otherwise
+OUTPUTS = ("seg", "sr", "sr_places", "summary")  # what is made unless the configuration says otherwise
 
 
 @dataclass(frozen=True, slots=True)

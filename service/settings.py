@@ -19,7 +19,7 @@ Address = Annotated[str, Field(pattern=r"^[ -?A-\[\]-~]{1,16}@(\[[0-9A-Fa-f:.]+\
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 # The roles of the objects that can be made.
-Output = Literal["seg", "sr", "summary", "pdf", "kos", "gsps", "parametric_map"]
+Output = Literal["seg", "sr", "sr_places", "summary", "pdf", "kos", "gsps", "parametric_map"]
 Syntax = Literal["explicit_vr_little_endian", "implicit_vr_little_endian"]
 
 ENVIRONMENT = "CRYOMARGIN_"
@@ -98,7 +98,7 @@ class Analysis(_Table):
 class Report(_Table):
     """Which objects are made of a result, and what identifies the patient on pages and pictures."""
 
-    outputs: Annotated[tuple[Output, ...], Field(min_length=1)] = ("seg", "sr", "summary")
+    outputs: Annotated[tuple[Output, ...], Field(min_length=1)] = ("seg", "sr", "sr_places", "summary")
     patient_on_page: Literal["none", "id", "name"] = "none"
 
 

@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from service.codes import DEVICE_UID, PRODUCT
 from service.options import AnalysisOptions
-from service.report import capture, gsps, kos, parametric_map, pdf, seg, sr
+from service.report import capture, gsps, kos, parametric_map, pdf, seg, sr, sr_places
 from service.report.check import require
 from service.report.draft import Draft, Made
 from service.report.result import Result
@@ -24,6 +24,7 @@ __all__ = ["OUTPUTS", "Made", "compose", "to_bytes"]
 OUTPUTS: tuple[tuple[str, Callable[[Draft], Dataset | None]], ...] = (
     (seg.IDENTITY.role, seg.make),
     (sr.IDENTITY.role, sr.make),
+    (sr_places.IDENTITY.role, sr_places.make),
     (capture.IDENTITY.role, capture.make),
     (pdf.IDENTITY.role, pdf.make),
     (kos.IDENTITY.role, kos.make),

@@ -24,6 +24,8 @@ class Relation(StrEnum):
     OBSERVATION = "HAS OBS CONTEXT"
     ACQUISITION = "HAS ACQ CONTEXT"
     PROPERTIES = "HAS PROPERTIES"
+    INFERRED = "INFERRED FROM"
+    SELECTED = "SELECTED FROM"
 
 
 def coded(code: Code) -> Dataset:
@@ -87,6 +89,14 @@ def image(name: Code, sop_class_uid: str, sop_instance_uid: str, relation: Relat
     if segment is not None:
         item.ReferencedSOPSequence[0].ReferencedSegmentNumber = segment
     return item
+
+
+def polyline(name: Code, points: Iterable[tuple[float, float]], on: Dataset, relation: Relation) -> Dataset:
+    """An open line of (column, row) points on an image; 0.0, 0.0 is the corner of its first pixel (PS3.3 C.18.6)."""
+    item = _item("SCOORD", name, relation)
+    item.GraphicType = "POLYLINE"
+    item.GraphicData = [float(value) for point in points for value in point]
+    return with_items(item, [on])
 
 
 def reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from service.features.finding import Finding
-from service.regions.margin_surface import MarginSurface
 from service.regions.region import Region
-from service.regions.visibility import Visibility
 from service.study.model import Phase, Role
 from service.volumes.volume import Volume
+
+if TYPE_CHECKING:  # what serves takes `Software` from here and must not load what measures
+    from service.regions.margin_surface import MarginSurface
+    from service.regions.visibility import Visibility
 
 
 @dataclass(frozen=True, slots=True)

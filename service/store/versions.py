@@ -88,20 +88,22 @@ def instances(connection: Connection, study_uid: str, content: str | None = None
 def predecessors(connection: Connection, study_uid: str, content: str) -> list[str]:
     """SOP Instance UIDs of the reports of the latest version before this one that has any.
 
-    A report that never went out is no predecessor: no archive could follow the reference.
+    A report that never went out is no predecessor: no archive could follow the reference. Nor are reports without the one
+    of the findings, beside which they are known.
     """
     this = version_of(connection, study_uid, content)
     arrived = delivery.c.state.in_((DeliveryState.SENT, DeliveryState.VERIFIED))
     went_out = exists().where(delivery.c.sop_instance_uid == made.c.sop_instance_uid, arrived)
     same = (made.c.study_instance_uid == version.c.study_instance_uid) & (made.c.content_version == version.c.content_version)
     rows = connection.execute(
-        select(made.c.sop_instance_uid, version.c.ordinal)
+        select(made.c.sop_instance_uid, made.c.role, version.c.ordinal)
         .join(version, same)
         .where(made.c.study_instance_uid == study_uid, version.c.ordinal < this.ordinal)
         .where(made.c.current, made.c.sop_class_uid.in_(_REPORTS), or_(version.c.state == State.DONE, went_out))
         .order_by(version.c.ordinal.desc(), made.c.position)
     ).all()
-    return [row.sop_instance_uid for row in rows if row.ordinal == rows[0].ordinal]
+    latest = [row for row in rows if row.ordinal == rows[0].ordinal]
+    return [row.sop_instance_uid for row in latest] if any(row.role == "sr" for row in latest) else []
 
 
 def set_state(connection: Connection, study_uid: str, content: str, state: State, sentence: str) -> bool:

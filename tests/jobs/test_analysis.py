@@ -45,7 +45,7 @@ def test_the_phantom_is_met(outcome: Outcome, patient: PhantomPatient) -> None:
 
 
 def test_the_objects_come_in_sending_order_with_their_predecessor(outcome: Outcome) -> None:
-    assert [made.role for made in outcome.made] == ["seg", "sr", "summary"]
+    assert [made.role for made in outcome.made] == ["seg", "sr", "sr_places", "summary"]
     (predecessor,) = outcome.made[1].dataset.PredecessorDocumentsSequence
     referenced = predecessor.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert referenced.ReferencedSOPInstanceUID == "1.2.3"

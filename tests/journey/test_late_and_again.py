@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import Comprehensive3DSRStorage
 
 from service.app import Service
 from service.dicom.archive import Archive
@@ -65,8 +66,8 @@ def settled(service: Service, versions: int) -> StudyDetail:
 
 
 def reports(archive: Archive) -> list[Path]:
-    """The structured reports in the archive, in the order of arrival."""
-    return [one.path for one in archive.stored() if one.sop_class_uid.startswith("1.2.840.10008.5.1.4.1.1.88.")]
+    """The structured reports of the findings in the archive, in the order of arrival."""
+    return [one.path for one in archive.stored() if one.sop_class_uid == Comprehensive3DSRStorage]
 
 
 def test_late_instances_give_a_result_that_names_its_predecessor_and_repeats_give_none(
@@ -101,7 +102,7 @@ def test_a_replay_sends_the_same_objects(service: Service, archive: Archive, pat
     again = settled(service, 1)
     assert again.summary.attempt == 2
     assert {made.sop_instance_uid for made in again.outputs} == before
-    assert len(archive.stored()) == 2
+    assert len(archive.stored()) == len(before) == 4
 
 
 def test_a_study_without_contrast_ends_with_its_reason_and_nothing_is_sent(

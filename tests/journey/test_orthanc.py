@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, ExplicitVRLittleEndian, generate_uid
 
 from tests.dicom.wire import an_image
 from tests.journey.conftest import Study
@@ -67,28 +67,28 @@ def test_a_study_from_dcmsend_is_answered_in_the_archive_once(
 
     assert (detail["state"], states(detail)) == ("done", {"verified"}), detail["sentence"]
     (name,) = orthanc.studies(study.uid)
-    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 1, "OT": 1}
-    (report,), (segmentation,) = orthanc.results(name, "SR"), orthanc.results(name, "SEG")
-    assert {read(report).StudyInstanceUID, read(segmentation).StudyInstanceUID} == {study.uid}
+    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 2, "OT": 1}
+    reports, results = orthanc.results(name, "SR"), [*orthanc.results(name, "SR"), *orthanc.results(name, "SEG")]
+    assert {read(result).StudyInstanceUID for result in results} == {study.uid}
 
-    (tmp_path / "sr.dcm").write_bytes(report)
-    (tmp_path / "seg.dcm").write_bytes(segmentation)
-    assert errors(require_program("dciodvfy"), "-new", tmp_path / "sr.dcm") == []
-    assert errors(require_program("dciodvfy"), "-new", tmp_path / "seg.dcm") == []
-    assert errors_of_pixelmed(tmp_path / "sr.dcm") == []
+    files = [tmp_path / f"{number}.dcm" for number in range(len(results))]
+    for path, result in zip(files, results, strict=True):
+        path.write_bytes(result)
+        assert errors(require_program("dciodvfy"), "-new", path) == []
+    assert [errors_of_pixelmed(path) for path in files[: len(reports)]] == [[], []]
 
     dcmsend(study.paths, running.port)  # the whole study again
     assert running.study(study.uid) == detail
 
     answer = orthanc.send_to_service(name)  # and everything that the archive has, our results among it
-    assert (answer["InstancesCount"], answer["FailedInstancesCount"]) == (len(study.paths) + 3, 0)
+    assert (answer["InstancesCount"], answer["FailedInstancesCount"]) == (len(study.paths) + 4, 0)
     after = running.study(study.uid)
     assert after is not None
     assert (after["state"], after["attempt"], after["versions"]) == ("done", 1, detail["versions"])
-    assert (after["counts"]["instances"], after["counts"]["ignored"]) == (len(study.paths), 3)
+    assert (after["counts"]["instances"], after["counts"]["ignored"]) == (len(study.paths), 4)
     ignored = {series["modality"]: series["reason_ignored"] for series in after["series"] if series["ignored"]}
     assert ignored == dict.fromkeys(["SR", "SEG", "OT"], "Made by this service: its own results start no analysis.")
-    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 1, "OT": 1}
+    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 2, "OT": 1}
 
 
 def errors_of_pixelmed(path: Path) -> list[str]:
@@ -119,12 +119,14 @@ def test_three_late_slices_from_storescu_give_a_result_that_names_its_predecesso
     assert second["counts"]["instances"] == len(study.paths)
 
     (name,) = orthanc.studies(study.uid)
-    assert orthanc.counts(name) == {"SEG": 2, "SR": 2}
-    old, new = (read(report) for report in orthanc.results(name, "SR"))
-    (predecessor,) = new.PredecessorDocumentsSequence
-    (named,) = predecessor.ReferencedSeriesSequence[0].ReferencedSOPSequence
-    assert (predecessor.StudyInstanceUID, named.ReferencedSOPInstanceUID) == (study.uid, old.SOPInstanceUID)
-    assert "PredecessorDocumentsSequence" not in old
+    assert orthanc.counts(name) == {"SEG": 2, "SR": 4, "OT": 2}
+    reports = [read(report) for report in orthanc.results(name, "SR")]
+    for kind in (Comprehensive3DSRStorage, ComprehensiveSRStorage):
+        old, new = (report for report in reports if report.SOPClassUID == kind)
+        (predecessor,) = new.PredecessorDocumentsSequence
+        (named,) = predecessor.ReferencedSeriesSequence[0].ReferencedSOPSequence
+        assert (predecessor.StudyInstanceUID, named.ReferencedSOPInstanceUID) == (study.uid, old.SOPInstanceUID)
+        assert "PredecessorDocumentsSequence" not in old
 
 
 def test_send_to_modality_is_enough(running: Running, orthanc: Orthanc, new_study: NewStudy) -> None:
@@ -136,5 +138,5 @@ def test_send_to_modality_is_enough(running: Running, orthanc: Orthanc, new_stud
 
     assert (detail["state"], states(detail)) == ("done", {"verified"}), detail["sentence"]
     assert orthanc.studies(study.uid) == [name]
-    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 1, "OT": 1}
-    assert len(orthanc.results(name, "SR")) == len(orthanc.results(name, "SEG")) == 1
+    assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 2, "OT": 1}
+    assert [len(orthanc.results(name, modality)) for modality in ("SEG", "SR", "OT")] == [1, 2, 1]

@@ -89,7 +89,7 @@ def test_three_processes_on_one_storage_finish_a_journey(
 
         seen = eventually(lambda: state_of(web, study.uid), lambda found: found.get("state") in {"done", "failed"})
         assert seen["state"] == "done", seen["sentence"]
-        assert sorted(output["role"] for output in seen["outputs"]) == ["seg", "sr", "summary"]
+        assert sorted(output["role"] for output in seen["outputs"]) == ["seg", "sr", "sr_places", "summary"]
 
         for process in processes:
             process.terminate()

@@ -41,5 +41,5 @@ def test_a_stop_in_the_middle_of_an_analysis_finishes_it_and_exits_with_zero(
     assert (detail["state"], detail["attempt"]) == ("done", 1)
     assert [event["word"] for event in detail["events"]].count("analysed") == 1
     (name,) = orthanc.studies(study.uid)
-    assert orthanc.counts(name) == {"SEG": 1, "SR": 1, "OT": 1}
+    assert orthanc.counts(name) == {"SEG": 1, "SR": 2, "OT": 1}
     assert service.terminate() == 0

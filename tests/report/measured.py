@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -21,6 +22,7 @@ from tests.report.conftest import Sample, affine_point, classic, sample
 GAP = 2.5
 
 
+@cache
 def measured(*, make: Callable[[int], list[Dataset]] = classic, tumors: int = 1, gap: float | None = None) -> Sample:
     """A sample whose tumors have a surface, a narrowest place, and a vessel that bridges (or ends `gap` mm before)."""
     given = sample(make=make, tumors=tumors)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
 from service.errors import TryAgain, Unusable
 from service.store.index import Index
-from service.store.records import DeliveryState, State, Version
+from service.store.records import DeliveryState, MadeObject, State, Version
 from tests.store.builders import STUDY, arrival, at, made
 
 
@@ -162,6 +163,24 @@ def test_a_result_names_the_report_it_supersedes(index: Index) -> None:
     assert index.predecessors(STUDY, second.content_version) == ["1.9.1"]
     assert index.predecessors(STUDY, third.content_version) == ["1.9.2"]
     assert index.predecessors(STUDY, fourth.content_version) == ["1.9.2"]
+
+
+def test_a_report_of_lines_is_superseded_only_beside_the_one_of_the_findings(index: Index) -> None:
+    first = complete(index, 1)
+    index.save_result(STUDY, first.content_version, {}, [made("sr", "1.9.1"), lines("1.9.2")], at(70))
+    index.set_state(STUDY, first.content_version, State.DONE, "No destination is configured.")
+    second = complete(index, 2, seconds=120)
+    index.save_result(STUDY, second.content_version, {}, [lines("1.9.3")], at(130))
+    index.set_state(STUDY, second.content_version, State.DONE, "No destination is configured.")
+    third = complete(index, 3, seconds=180)
+
+    assert index.predecessors(STUDY, second.content_version) == ["1.9.1", "1.9.2"]
+    assert index.predecessors(STUDY, third.content_version) == []
+
+
+def lines(uid: str) -> MadeObject:
+    """The report of the lines."""
+    return replace(made("sr", uid), role="sr_places")
 
 
 @pytest.mark.parametrize(
