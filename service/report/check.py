@@ -18,7 +18,8 @@ from service.report.draft import Draft, Made
 from service.report.header import nearest
 from service.report.result import Result
 from service.report.rules import attributes, document, identity, references, terms
-from service.report.rules.subject import Broken, Known, Subject
+from service.report.rules.subject import Broken, Known, Subject, parts_of
+from service.report.wording import plain
 
 CODE = "check.broken"
 MOST = 20  # faults of one object that are counted; the first one stands in the sentence
@@ -66,6 +67,7 @@ def subject_of(made: Made, draft: Draft) -> Subject:
         earlier,
         _uids(draft.result, draft.sources),
         _codes(draft.sources),
+        tuple(parts_of(made.dataset)),
     )
 
 
@@ -73,9 +75,9 @@ def _known(result: Result, sources: Sequence[Dataset], earlier: Sequence[Made]) 
     predecessors = {uid: Known(series_instance_uid=uids.of_series(uid)) for uid in result.predecessors}
     headers = {str(one.SOPInstanceUID): _of_header(one) for one in sources if one.get("SOPInstanceUID")}
     instances = (plane.instance for use in result.phases for plane in use.phase.planes)
-    images = {one.sop_instance_uid: Known(one.sop_class_uid, one.series_instance_uid, len(one.frames)) for one in instances}
+    images = {one.sop_instance_uid: Known(one.sop_class_uid, one.series_instance_uid) for one in instances}
     own = {one.sop_instance_uid: _of_header(one.dataset) for one in earlier}
-    return reduce(or_, (predecessors, headers, images, own))
+    return reduce(or_, (predecessors, images, headers, own))
 
 
 def _of_header(header: Dataset) -> Known:
@@ -86,11 +88,17 @@ def _of_header(header: Dataset) -> Known:
 def _uids(result: Result, sources: Sequence[Dataset]) -> frozenset[str]:
     of_sources = {str(source.get(keyword)) for source in sources for keyword in _STUDY_UIDS}
     instances = [plane.instance for use in result.phases for plane in use.phase.planes]
-    of_images = {uid for one in instances for uid in (one.sop_instance_uid, one.series_instance_uid)}
+    of_images = {
+        uid for one in instances for uid in (one.sop_instance_uid, one.series_instance_uid, one.frame_of_reference_uid)
+    }
     return frozenset(of_sources | of_images | {result.study_instance_uid, *result.predecessors})
 
 
 def _codes(sources: Sequence[Dataset]) -> frozenset[tuple[str, str]]:
-    """What the study itself says was done: a report repeats it."""
+    """What the study itself says was done, as a report repeats it."""
     items = [item for source in sources for item in source.get("ProcedureCodeSequence") or ()]
-    return frozenset((str(item.get("CodingSchemeDesignator")), str(item.get("CodeValue"))) for item in items)
+    return frozenset((_plain(item, "CodingSchemeDesignator"), _plain(item, "CodeValue")) for item in items)
+
+
+def _plain(item: Dataset, keyword: str) -> str:
+    return plain(str(item.get(keyword) or ""))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 
-from service.codes import DEVICE_UID, PRODUCT, SCHEME, Code
+from service.codes import DEVICE_UID, PRODUCT, SCHEME, VALUE_LENGTH, Code
 from service.report import content, uids
 from service.report import vocabulary as words
 from service.report.content import Relation
@@ -65,7 +65,7 @@ def _procedure(draft: Draft) -> Code:
     for source in draft.sources:
         for item in source.get("ProcedureCodeSequence") or ():
             parts = [plain(str(item.get(name) or "")) for name in ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")]
-            if all(parts):
+            if all(parts) and max(map(len, parts[:2])) <= VALUE_LENGTH:
                 return Code(*parts)
     return words.MRI
 

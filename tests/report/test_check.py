@@ -33,6 +33,12 @@ def draft_of(given: Sample, options: AnalysisOptions = ALL) -> Draft:
     return Draft(given.result, given.sources, plan(given.result), made)
 
 
+def named(image: Dataset, name: str, *terms: str) -> None:
+    """The patient of the study has this name, written in this character set."""
+    image.SpecificCharacterSet = list(terms)
+    image.PatientName = name
+
+
 @pytest.fixture(scope="module")
 def draft(one: Sample) -> Draft:
     return draft_of(one)
@@ -55,6 +61,13 @@ def changed(draft: Draft, role: str, change: Break) -> tuple[Made, Draft]:
         pytest.param(sample(tumors=0), id="no tumor"),
         pytest.param(sample(make=enhanced), id="multi-frame"),
         pytest.param(without_regions(sample()), id="no region"),
+        pytest.param(sample(change=lambda image: named(image, "M\u00fcller^J\u00f6rg", "ISO_IR 100")), id="Western"),
+        pytest.param(sample(change=lambda image: named(image, "\u0394\u03b9\u03bf^\u0391", "ISO_IR 192")), id="UTF-8"),
+        pytest.param(
+            sample(change=lambda image: named(image, "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce", "", "ISO 2022 IR 87")),
+            id="code extensions",
+        ),
+        pytest.param(sample(change=lambda image: named(image, "Plain^Name", "ISO_IR 4711")), id="no known character set"),
     ],
 )
 def test_every_sample_result_passes(given: Sample) -> None:
@@ -281,6 +294,18 @@ def test_an_object_made_later_cannot_be_referred_to(draft: Draft) -> None:
 def test_two_objects_cannot_have_the_same_uid(draft: Draft) -> None:
     twin = replace(draft, made=(*draft.made, replace(draft.made[0])))
     assert identity.FRESH in {fault.rule for fault in faults_of(twin.made[-1], twin)}
+
+
+def test_a_code_of_the_study_that_is_too_long_for_any_report_is_left_out_of_it() -> None:
+    """Otherwise no result of that hospital would ever leave."""
+    local = Dataset()
+    with warnings.catch_warnings(action="ignore"):
+        local.CodeValue, local.CodingSchemeDesignator, local.CodeMeaning = "MRLIVER-24-HOURS-AFTER", "99HOSPITAL", "MR liver"
+        given = sample(change=set_to(ProcedureCodeSequence=[local]))
+    report = next(made for made in draft_of(given).made if made.role == SR)
+    assert "MRLIVER-24-HOURS-AFTER" not in [
+        item.ConceptCodeSequence[0].CodeValue for item in items(report.dataset) if item.ValueType == "CODE"
+    ]
 
 
 def test_what_the_study_says_of_itself_is_not_judged() -> None:

@@ -136,7 +136,7 @@ def broken(subject: Subject) -> Iterator[Broken]:
         yield Broken("the SOP class is one that we know the rules of", "SOPClassUID", "another class")
     for module in modules or ():
         yield from _missing("", subject.dataset, MODULES[module])
-    for place, item in subject.parts():
+    for place, item in subject.parts:
         yield from _missing(place, item, ITEMS.get(sequence_of(place), ("", "")))
 
 

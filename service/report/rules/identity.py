@@ -65,7 +65,7 @@ def _other_meta(subject: Subject) -> Iterator[Broken]:
 
 def _invalid(subject: Subject) -> Iterator[Broken]:
     """UIDs that break the rules of PS3.5 9.1; one that the study itself came with is not ours to change."""
-    for place, item in subject.parts():
+    for place, item in subject.parts:
         for element in item:
             for value in _values(element) if element.VR == "UI" else ():
                 if not (len(value) <= _LONGEST and fullmatch(_UID, value)) and value not in subject.foreign_uids:

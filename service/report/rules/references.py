@@ -22,7 +22,7 @@ _LISTS = ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSe
 
 def broken(subject: Subject) -> Iterator[Broken]:
     """References that lead nowhere or to something else."""
-    for place, item in subject.parts():
+    for place, item in subject.parts:
         if _UID in item:
             yield from _reference(subject, place, item)
         if "SeriesInstanceUID" in item and place:
@@ -67,8 +67,8 @@ def _unlisted(subject: Subject) -> Iterator[Broken]:
         if "ContentSequence" in dataset
         else (("ReferencedSeriesSequence",), ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"), LISTED)
     )
-    listed = {str(item[_UID].value) for place, item in subject.parts() if _UID in item and place.startswith(lists)}
-    for place, item in subject.parts():
+    listed = {str(item[_UID].value) for place, item in subject.parts if _UID in item and place.startswith(lists)}
+    for place, item in subject.parts:
         if _UID in item and place.startswith(below) and str(item[_UID].value) not in listed:
             yield Broken(rule, join(place, _UID), str(item[_UID].value))
 

@@ -38,7 +38,7 @@ class Subject:
 
     `source` is the header that patient and study were taken from, `known` what may be referred to by SOP Instance UID,
     `earlier` the objects made before this one, `foreign_uids` every UID of the study, `foreign_codes` its own codes (scheme,
-    value).
+    value), `parts` the object and its items with their places.
     """
 
     made: Made
@@ -48,18 +48,20 @@ class Subject:
     earlier: tuple[Made, ...]
     foreign_uids: frozenset[str]
     foreign_codes: frozenset[tuple[str, str]]
+    parts: tuple[tuple[str, Dataset], ...]
 
     @property
     def dataset(self) -> Dataset:
         """The object."""
         return self.made.dataset
 
-    def parts(self) -> Iterator[tuple[str, Dataset]]:
-        """The object and every item that we wrote, with its place; what the study says of itself is not ours to judge."""
-        yield "", self.dataset
-        for element in self.dataset:
-            if element.VR == "SQ" and element.keyword not in FROM_SOURCE:
-                yield from _items(element.keyword, "", element.value)
+
+def parts_of(dataset: Dataset) -> Iterator[tuple[str, Dataset]]:
+    """The object and every item that we wrote, with its place; what the study says of itself is not ours to judge."""
+    yield "", dataset
+    for element in dataset:
+        if element.VR == "SQ" and element.keyword not in FROM_SOURCE:
+            yield from _items(element.keyword, "", element.value)
 
 
 def _items(keyword: str, above: str, items: list[Dataset]) -> Iterator[tuple[str, Dataset]]:

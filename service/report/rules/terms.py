@@ -34,7 +34,7 @@ _PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 def broken(subject: Subject) -> Iterator[Broken]:
     """Everything that a reader could not understand, or would understand as something else."""
     codecs = _codecs(subject.dataset)
-    for place, item in subject.parts():
+    for place, item in subject.parts:
         if sequence_of(place).endswith("CodeSequence") or "CodeMeaning" in item:
             yield from _code(subject, place, item)
         yield from _values(place, item, codecs)
