@@ -54,12 +54,12 @@ def narrowest(axes: Sequence[Axes], surface: MarginSurface, scene: Scene, place:
         _margin(drawn, plane.view.flat(way), _margin_at(surface, place))
 
 
-def key(axes: Axes, ink: Ink = ON_BLACK, title: str = "", columns: int = 1) -> None:
-    """Draw what the lines mean, below a title."""
+def key(axes: Axes, ink: Ink = ON_BLACK, title: str = "", *, columns: int = 1, more: Sequence[Pen] = ()) -> None:
+    """Draw what the lines mean, and those of `more` pictures, below a title."""
     axes.set_axis_off()
-    handles = [_sample_of(pen) for pen in (*PENS.values(), MARGIN, LEAVING)]
-    look: dict[str, Any] = {"loc": "center", "fontsize": SMALL, "labelcolor": ink.pen, "frameon": False, "ncols": columns}
-    drawn = axes.legend(handles=handles, **look)
+    handles = [_sample_of(pen) for pen in (*PENS.values(), MARGIN, LEAVING, *more)]
+    look: dict[str, Any] = {"loc": "center", "fontsize": SMALL, "labelcolor": ink.pen, "frameon": False, "columnspacing": 1.2}
+    drawn = axes.legend(handles=handles, ncols=columns, **look)
     drawn.set_title(title, FontProperties(size=TEXT, weight="bold"))
     drawn.get_title().set_color(ink.pen)
 

@@ -12,7 +12,7 @@ from service.report.pictures.minimum import Minimum
 from service.report.pictures.narrowest import key, narrowest
 from service.report.pictures.sections import Scene
 from service.report.pictures.surface_map import surface_map
-from service.report.pictures.vessel import vessel
+from service.report.pictures.vessel import PATH, vessel
 from service.report.record import answer
 from service.report.result import Result, TumorResult
 from service.report.summary.sheet import Box, Face, Sheet
@@ -37,7 +37,9 @@ def place_panel(sheet: Sheet, result: Result, tumor: TumorResult | None, boxes: 
         return
     axes = [sheet.axes(Box(box.left, left.top, box.width, left.height)) for box in boxes]
     narrowest(axes, tumor.surface, scene, minimum.place)
-    key(sheet.axes(legend), sheet.ink, columns=6)
+    finding = _finding(tumor, vessel_feature.NAME)
+    more = [PATH] if finding is not None and finding.path else []
+    key(sheet.axes(legend), sheet.ink, columns=6 + len(more), more=more)
 
 
 def map_panel(sheet: Sheet, tumor: TumorResult | None, box: Box) -> None:
@@ -65,7 +67,7 @@ def vessel_panel(sheet: Sheet, result: Result, tumor: TumorResult | None, box: B
     """The way of a vessel through the margin, where one was followed."""
     finding = _finding(tumor, vessel_feature.NAME)
     scene = _scene(result, tumor)
-    if tumor is None or tumor.surface is None or scene is None or finding is None or len(finding.path) < 2:
+    if tumor is None or tumor.surface is None or scene is None or finding is None or not finding.path:
         left = _headed(sheet, box, "Vessel in the margin")
         _in_words(sheet, left, *dict.fromkeys(_why(tumor, name) for name in (vessel_feature.NAME, vessel_feature.GAP_NAME)))
         return

@@ -15,7 +15,7 @@ from service.report.wording import shown_interval
 
 FACES = (9.0, 8.5, 8.0)  # points; a smaller one only when a larger one leaves no room
 MOST_LINES = (3, 2, 1)  # of a reason
-TITLE, INTERVAL = 0.52, 0.80  # where the answers and the intervals begin, as shares of the width
+TITLE, INTERVAL = 0.515, 0.78  # where the answers and the intervals begin, as shares of the width
 GAP = 8.0  # pixels between columns
 ROOM = 2.0  # pixels between rows
 NONE = "There is no finding, as nothing was measured."
