@@ -9,7 +9,6 @@ from service.codes import NO, PERCENT, YES, ours
 from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
 
-ENTIRE = 98.0  # %, the rest is what noise hides by chance on a good exam
 CODE = ours("ASSESSABLE", "Assessable fraction of the ablation margin")
 METHOD = "Contrast-to-noise at both edges of the margin, version 1"
 NAME, TITLE = "assessable_fraction", "Assessable fraction of the margin"
@@ -23,7 +22,6 @@ def measure(case: Case) -> tuple[Finding, ...]:
         return (Finding(NAME, TITLE, CODE, METHOD, Status.NOT_ASSESSABLE, reason=reason, inputs=case.keys),)
     areas, seen = case.surface.areas, case.visibility.assessable
     percent = min(100.0, 100.0 * float(areas[seen].sum() / areas.sum()))
-    entire = case.surface.closed and percent >= ENTIRE
     return (
         Finding(
             name=NAME,
@@ -33,8 +31,8 @@ def measure(case: Case) -> tuple[Finding, ...]:
             status=Status.MEASURED,
             value=percent,
             unit=PERCENT,
-            category=YES if entire else NO,
-            note="Entire margin assessable." if entire else "Not the entire margin is assessable.",
+            category=YES if case.entire else NO,
+            note="Entire margin assessable." if case.entire else "Not the entire margin is assessable.",
             contours=case.contours,
             inputs=case.keys,
         ),

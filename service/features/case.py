@@ -11,6 +11,9 @@ from service.regions.visibility import Visibility
 from service.study.model import Role
 from service.volumes.volume import Volume
 
+BY_CHANCE = 0.02  # of the surface: what noise hides on a good exam
+NEVER_BY_CHANCE = frozenset({"field_of_view", "no_signal"})  # reasons why a point is lost
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
@@ -33,6 +36,14 @@ class Case:
     missing: Mapping[str, str] = field(default_factory=dict)
     surface: MarginSurface | None = None
     visibility: Visibility | None = None
+
+    @property
+    def entire(self) -> bool:
+        """Whether the entire margin can be judged, but for what noise hides by chance; a void or a border hides nothing so."""
+        if self.surface is None or self.visibility is None or not self.surface.closed:
+            return False
+        hidden = float(self.surface.areas[~self.visibility.assessable].sum() / self.surface.areas.sum())
+        return hidden <= BY_CHANCE and not NEVER_BY_CHANCE & self.visibility.reasons.keys()
 
     @property
     def contours(self) -> str:

@@ -19,7 +19,6 @@ from service.features.precision import DISAGREE, Precision, disagreement, precis
 from service.regions.margin_surface import MarginSurface
 
 THRESHOLD = 3.0  # mm, the margin of the source study
-ENTIRE = 0.98  # of the surface: the rest is what noise hides by chance on a good exam
 DOUBTFUL = 0.01  # of a probability that is worth a sentence
 
 CODE = ours("MINMARGIN", "Minimum ablation margin")
@@ -94,8 +93,7 @@ def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Fin
     value = float(surface.margin[places[0]])
     sure = precision(value, surface, THRESHOLD)
     sure = replace(sure, low=min(sure.low, surface.lowest), least=min(sure.least, surface.lowest))
-    entire = surface.closed and float(surface.areas[seen].sum() / surface.areas.sum()) >= ENTIRE
-    answer, reason = categorize(sure, entire=entire, disagreement=disagreement(surface))
+    answer, reason = categorize(sure, entire=case.entire, disagreement=disagreement(surface))
     x, y, z = surface.points[places[0]]
     return Finding(
         name=NAME,
@@ -108,7 +106,7 @@ def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Fin
         category=answer,
         interval=(sure.low, sure.high),
         reason=reason,
-        note=" ".join(_notes(surface, sure, len(places) - 1, entire=entire)),
+        note=" ".join(_notes(surface, sure, len(places) - 1, entire=case.entire)),
         place=(float(x), float(y), float(z)),
         contours=case.contours,
         inputs=case.keys,

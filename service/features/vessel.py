@@ -29,7 +29,6 @@ GAP_NAME, GAP_TITLE = "vessel_gap", "Distance of the vessel in the margin to the
 FAINT = 0.13  # below it a path is noise; a lumen of 2 mm, thinned by its voxels, comes down to .17
 LOOSE = 1.0  # mm, standard deviation of a contour by which no lumen's end can be placed any more
 NEARLY = 4.0  # mm: a lumen that ends nearer than this (a slice and a bit) may reach the tumor
-HIDDEN = 0.02  # of the surface that noise may hide by chance
 
 
 def measure(case: Case) -> tuple[Finding, ...]:
@@ -99,17 +98,10 @@ def _doubt(case: Case, path: VesselPath, *, crosses: bool) -> Reason | None:
     if path.enters and path.gap <= NEARLY:
         sentence = f"A vessel ends {path.gap:.1f} mm from the tumor, too near to tell whether it reaches it."
         return Reason("vessel.nearly", sentence)
-    if not path.whole or not _entire(case):
+    if not path.whole or not case.entire:
         sentence = "No bridging vessel seen, but the margin is thinner than two voxels somewhere or partly hidden."
         return Reason("vessel.part_not_assessable", sentence)
     return None
-
-
-def _entire(case: Case) -> bool:
-    """Whether all of the margin lies in the volume and can be seen, but for what noise hides by chance."""
-    if case.surface is None or case.visibility is None or not case.surface.closed:
-        return False
-    return bool(case.surface.areas[~case.visibility.assessable].sum() <= HIDDEN * case.surface.areas.sum())
 
 
 def _gap(case: Case, path: VesselPath, answer: Code) -> Finding:

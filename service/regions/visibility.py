@@ -142,7 +142,7 @@ class _Mixture:
         pure = _pure(values, tissues, quiet & (values > void))
         typical = np.array([float(np.median(part)) for part in pure])
         steps = [np.percentile(np.abs(pure[kind] - typical[ABLATED]), 80) for kind in (TUMOR, LIVER)]
-        window = _window(WIDE_PATCH if min(steps) < LOW_CNR * noise else PATCH, volume)
+        window = _window(_patch(float(min(steps)) / max(noise, 1e-6)), volume)
         lit = known & _bright(values, known, np.tensordot(typical, tissues, axes=1), void)
         # A mixed voxel says less of either tissue: its fraction is as uncertain as the contour. Beside a void all are dim.
         weight = (ndimage.binary_erosion(lit, border_value=1) * tissues.max(axis=0) ** 2).astype(np.float32)
@@ -197,6 +197,15 @@ def _pure(values: Array, tissues: Array, usable: Points) -> tuple[Array, ...]:
     """The values of the voxels of one tissue alone; a tissue without any has those of all tissues."""
     parts = tuple(values[(part > PURE) & usable] for part in tissues)
     return tuple(part if part.size else values[usable] for part in parts)
+
+
+def _patch(contrast: float) -> float:
+    """The SD (mm) of a window for a contrast over noise: wide where contrast is low, and no wider than that needs.
+
+    >>> [round(_patch(contrast), 1) for contrast in (1.0, 2.1, 3.0, 5.0, 9.0)]
+    [2.5, 2.5, 2.0, 1.2, 1.2]
+    """
+    return float(np.clip(PATCH * LOW_CNR / max(contrast, 1e-6), PATCH, WIDE_PATCH))
 
 
 def _window(patch: float, grid: Volume) -> tuple[float, ...]:
