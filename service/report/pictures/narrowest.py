@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from service.volumes.volume import Matrix
 
 SMALLEST, LARGEST = 16.0, 32.0  # mm from the middle of a picture to its edge
 CONTEXT = 9.0  # mm shown around a tumor of which most is in the picture
+AWAY, LETTER = 14.0, 7.0  # points: from the line to its number, and what a letter of it takes
 ALONG = 0.9  # of its length; a line of which less lies in the plane is dashed
 MARGIN = Pen("margin", "white", 2.2)
 LEAVING = Pen("margin, leaving the plane", "white", 2.2, (0, (1.5, 1)), end="black")
@@ -99,15 +100,46 @@ def _margin(axes: Axes, way: Matrix, margin: float) -> None:
     axes.plot([0, right], [0, up], linewidth=pen.width, linestyle=pen.dashes, **look)[0].set_gid("margin")
     axes.plot(0, 0, "o", markersize=4, **look)
     axes.plot(right, up, "o", markersize=4, markerfacecolor=pen.end, **look)
-    across = _beside(way, axes)
-    ha = "left" if across[0] > 0 else "right"
-    write_outlined(axes, shown(margin, MM), (right / 2, up / 2), (14 * across[0], 14 * across[1]), ha=ha, fontweight="bold")
+    across, ha = _beside(axes, way, len(shown(margin, MM)) * LETTER)
+    write_outlined(axes, shown(margin, MM), (right / 2, up / 2), (AWAY * across[0], AWAY * across[1]), ha=ha, fontweight="bold")
 
 
-def _beside(way: Matrix, axes: Axes) -> Matrix:
-    """The direction (2,) across the line that leads toward the middle of the picture, where there is room for its number."""
+def _beside(axes: Axes, way: Matrix, wide: float) -> tuple[Matrix, str]:
+    """In which direction (2,) from the middle of the line its number stands, and how it is aligned.
+
+    Across the line toward the middle of the picture if there is room for its width (points), else where there is.
+    """
     right, up = way
     within = float(np.hypot(right, up))
     across = np.array([-up, right]) / within if within > 1e-6 else np.array([0.0, 1.0])
     toward = np.array([np.mean(axes.get_xlim()), np.mean(axes.get_ylim())])
-    return across if float(across @ toward) > 0 else -across
+    across = across if float(across @ toward) > 0 else -across
+    ways = [across, -across, *(np.array(way) for way in ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)))]
+    sides = [(way, "left" if way[0] > 0 else "right") for way in ways]
+    return next((side for side in sides if _is_free(axes, (right / 2, up / 2), *side, wide)), sides[0])
+
+
+def _is_free(axes: Axes, middle: tuple[float, float], across: Matrix, ha: str, wide: float) -> bool:
+    """Whether a number there lies within the picture and on no letter."""
+    point = 72.0 / axes.figure.dpi
+    box = axes.get_window_extent()
+    x, y = (axes.transData.transform(middle) - (box.x0, box.y0)) * point + AWAY * across
+    left = x if ha == "left" else x - wide
+    number = (left, left + wide, y - LETTER, y + LETTER)
+    inside = number[0] >= 0 and number[1] <= box.width * point and number[2] >= 0 and number[3] <= box.height * point
+    return inside and not any(_meet(number, taken) for taken in _taken(box.width * point, box.height * point))
+
+
+def _taken(wide: float, high: float) -> Iterator[tuple[float, float, float, float]]:
+    """Where letters, the name of the view and the scale bar stand: left, right, bottom, top, points from the lower left."""
+    edge = LETTER + 6.0
+    yield from ((0.0, edge, high / 2 - LETTER, high / 2 + LETTER), (wide - edge, wide, high / 2 - LETTER, high / 2 + LETTER))
+    yield from (
+        (wide / 2 - LETTER, wide / 2 + LETTER, 0.0, 2 * edge),
+        (wide / 2 - LETTER, wide / 2 + LETTER, high - edge, high),
+    )
+    yield from ((0.0, 7 * LETTER, high - 2 * edge, high), (0.0, 8 * LETTER, 0.0, 2 * edge))
+
+
+def _meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
