@@ -15,14 +15,13 @@ from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 from skimage.measure import find_contours
 
 from service.codes import MM
-from service.features.finding import Finding
-from service.features.margin import NAME
 from service.regions.region import Region
 from service.report import multiframe
 from service.report.draft import Draft
 from service.report.grayscale import Grayscale, grayscale
 from service.report.grid import Grid, stack
 from service.report.header import Identity, begin, finish
+from service.report.places import NARROWEST, Drawn, Place, draw, places
 from service.report.result import TumorResult
 from service.report.segments import LOOKS, Part
 from service.report.wording import shown
@@ -37,7 +36,7 @@ IDENTITY = Identity(
     "Cryomargin narrowest place, for research use",
     offset=8,
 )
-FLAT = 0.9  # of its length; a line of which less lies in the slice leaves it
+LEAVING = 0.44  # of its length that a line runs through the slices, from which less than 0.9 of it lies in its own
 BESIDE = 12.0  # pixels from the line to its number
 
 _WHITE = (65535, 32896, 32896)  # CIELab
@@ -45,45 +44,39 @@ _LAYERS = (("MARGIN", "The narrowest place", _WHITE), ("CONTOURS", "Tumor and ab
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Place:
-    """The narrowest place of one tumor: `start` on the tumor, `end` on untreated liver (LPS mm), `k` the plane nearest."""
+class _Shown:
+    """The narrowest place of one tumor on its slice, plane `k` of the grid."""
 
     tumor: TumorResult
-    margin: float
-    start: Matrix
-    end: Matrix
+    place: Place
+    drawn: Drawn
     k: int
 
 
 def make(draft: Draft) -> Dataset | None:
     """The presentation state of a result; None when no tumor has a narrowest place."""
-    grid = stack(draft.result.reference.phase) if any(tumor.surface for tumor in draft.result.tumors) else None
-    places = [] if grid is None else list(_places(draft, grid))
-    if grid is None or not places:
+    if not any(tumor.surface for tumor in draft.result.tumors):
+        return None
+    grid = stack(draft.result.reference.phase)
+    shows = list(_narrowest(draft, grid))
+    if not shows:
         return None
     made = begin(draft.result, draft.sources, IDENTITY)
-    shown_planes = sorted({place.k for place in places})
+    planes = sorted({one.k for one in shows})
     _add_identification(made)
-    _add_references(made, grid, shown_planes)
+    _add_references(made, grid, planes)
     _add_display(made, grid)
     _add_layers(made)
-    made.GraphicAnnotationSequence = [item for place in places for item in _annotations(place, grid)]
-    _add_grayscale(made, grid, grayscale(draft, grid, shown_planes))
+    made.GraphicAnnotationSequence = [item for one in shows for item in _annotations(one, grid)]
+    _add_grayscale(made, grid, grayscale(draft, grid, planes))
     return finish(made, draft.result, draft.sources)
 
 
-def _places(draft: Draft, grid: Grid) -> Iterator[_Place]:
+def _narrowest(draft: Draft, grid: Grid) -> Iterator[_Shown]:
     for tumor in draft.result.tumors:
-        finding = next((one for one in tumor.findings if _narrowest(one)), None)
-        if tumor.surface is None or finding is None or finding.value is None or finding.place is None:
-            continue
-        index = int(np.argmin(np.linalg.norm(tumor.surface.points - np.array(finding.place), axis=1)))
-        start, end = tumor.surface.points[index], tumor.surface.nearest[index]
-        yield _Place(tumor, finding.value, start, end, grid.nearest(start))
-
-
-def _narrowest(finding: Finding) -> bool:
-    return finding.name == NAME and finding.place is not None
+        for place in places(tumor):
+            if place.name == NARROWEST:
+                yield _Shown(tumor, place, draw(place, grid), grid.nearest(np.array(place.anchor)))
 
 
 def _add_identification(made: Dataset) -> None:
@@ -140,43 +133,37 @@ def _window(plane: Plane, window: tuple[float, float]) -> Dataset:
     return item
 
 
-def _annotations(place: _Place, grid: Grid) -> Iterator[Dataset]:
+def _annotations(shows: _Shown, grid: Grid) -> Iterator[Dataset]:
     """What is drawn on the slice of a place: the line and its number, then the contours with their names."""
-    line, number = _line(place, grid), _text(*_said(place, grid))
-    yield _annotation("MARGIN", place, grid, [line], [number])
-    drawn = [(name, contour) for name, region in _regions(place) for contour in _contours(region, grid, place.k)]
+    line = np.array(shows.drawn.points)
+    at = np.minimum(line.mean(axis=0) + np.array([BESIDE, 0.0]), (grid.shape[2], grid.shape[1]))
+    yield _annotation("MARGIN", shows.drawn.plane, [_polyline(line)], [_text(_said(shows), at)])
+    drawn = [(name, contour) for name, region in _regions(shows.tumor) for contour in _contours(region, grid, shows.k)]
     if drawn:
-        names = {name: contour[np.argmin(contour[:, 1])] for name, contour in drawn}
-        texts = [_text(name, top - (0.0, 2.0)) for name, top in names.items()]
-        yield _annotation("CONTOURS", place, grid, [_polyline(contour) for _, contour in drawn], texts)
+        tops = {name: contour[np.argmin(contour[:, 1])] for name, contour in drawn}
+        texts = [_text(name, top - np.array([0.0, 2.0])) for name, top in tops.items()]
+        yield _annotation("CONTOURS", shows.drawn.plane, [_polyline(contour) for _, contour in drawn], texts)
 
 
-def _regions(place: _Place) -> Iterator[tuple[str, Region]]:
-    for name, region in ((place.tumor.tracking_id, place.tumor.tumor), ("Ablation zone", place.tumor.zone)):
+def _said(shows: _Shown) -> str:
+    """The number of the line, and whether the line is longer than it looks."""
+    across, length = shows.drawn.across, shows.drawn.length
+    leaves = ", leaves the slice" if across > LEAVING * length else ""
+    return f"{shows.tumor.tracking_id}: margin {shown(shows.place.value, MM)}{leaves}"
+
+
+def _regions(tumor: TumorResult) -> Iterator[tuple[str, Region]]:
+    for name, region in ((tumor.tracking_id, tumor.tumor), ("Ablation zone", tumor.zone)):
         if region is not None:
             yield name, region
 
 
-def _annotation(layer: str, place: _Place, grid: Grid, graphics: list[Dataset], texts: list[Dataset]) -> Dataset:
+def _annotation(layer: str, plane: Plane, graphics: list[Dataset], texts: list[Dataset]) -> Dataset:
     item = Dataset()
-    item.ReferencedImageSequence = [multiframe.image_of(grid.planes[place.k])]
+    item.ReferencedImageSequence = [multiframe.image_of(plane)]
     item.GraphicLayer = layer
     item.GraphicObjectSequence, item.TextObjectSequence = graphics, texts
     return item
-
-
-def _line(place: _Place, grid: Grid) -> Dataset:
-    return _polyline(_pixels(np.stack([place.start, place.end]), grid))
-
-
-def _said(place: _Place, grid: Grid) -> tuple[str, Matrix]:
-    """The number of a line and where it stands, beside the middle of the line but within the image."""
-    start, end = _pixels(np.stack([place.start, place.end]), grid)
-    along = grid.to_index(place.end) - grid.to_index(place.start)
-    along *= np.linalg.norm(grid.affine[:3, :3], axis=0)
-    leaves = np.linalg.norm(along[1:]) < FLAT * np.linalg.norm(along)
-    text = f"{place.tumor.tracking_id}: margin {shown(place.margin, MM)}" + (", leaves the slice" if leaves else "")
-    return text, np.minimum((start + end) / 2.0 + (BESIDE, 0.0), (grid.shape[2], grid.shape[1]))
 
 
 def _contours(region: Region, grid: Grid, k: int) -> Iterator[Matrix]:
@@ -187,11 +174,6 @@ def _contours(region: Region, grid: Grid, k: int) -> Iterator[Matrix]:
     level = sample(region.mask, points.reshape(-1, 3)).reshape(rows, columns)
     for contour in find_contours(level, 0.5):
         yield contour[:, ::-1] + 0.5
-
-
-def _pixels(points: Matrix, grid: Grid) -> Matrix:
-    """LPS positions (n, 3) as (column, row); the corner of the first pixel is (0, 0) (PS3.3 C.10.5.1.2)."""
-    return np.asarray(grid.to_index(points)[:, :0:-1] + 0.5)
 
 
 def _polyline(points: Matrix) -> Dataset:
