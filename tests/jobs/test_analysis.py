@@ -8,6 +8,8 @@ import pytest
 from pydicom import dcmread
 
 from service.dicom.header_scan import read_header
+from service.errors import Faulty
+from service.jobs import analysis
 from service.jobs.analysis import Outcome, analyse_files, content_version_of, read_study, write_made
 from service.jobs.example import example_patient
 from service.jobs.software import software
@@ -15,6 +17,7 @@ from service.jobs.truth import Verdict, compare
 from service.options import AnalysisOptions
 from service.phantom.patient import PhantomPatient
 from service.phantom.write import write_study
+from service.report.compose import Made
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import received
@@ -119,3 +122,17 @@ def test_the_folder_and_the_service_give_the_content_the_same_name(paths: list[P
 def test_every_option_is_in_the_hash() -> None:
     others = AnalysisOptions(segmenters=("drawn",)), AnalysisOptions(labels=(("target", "tumor"),))
     assert len({software(options).settings_hash for options in (OPTIONS, *others)}) == 3
+
+
+def test_an_object_that_may_not_leave_is_a_failure_with_its_sentence(
+    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a verdict about the study: the study can be analysed, our object is wrong. Nothing of it is written."""
+
+    def kept_back(*_arguments: object) -> tuple[Made, ...]:
+        raise Faulty("check.broken", "The object 'sr' is kept back.")
+
+    monkeypatch.setattr(analysis, "compose", kept_back)
+    outcome = analyse_files(paths, OPTIONS, WHEN, content_version="abc")
+    assert (outcome.failed, outcome.sentence, outcome.record) == (True, "The object 'sr' is kept back.", None)
+    assert write_made(outcome, tmp_path) == ()

@@ -51,7 +51,7 @@ def _code(subject: Subject, place: str, item: Dataset) -> Iterator[Broken]:
     if len(str(item.get("CodeValue") or "")) > VALUE_LENGTH:
         yield Broken(SHORT, place, found)
     own = scheme == SCHEME and is_registered(value, meaning)
-    if not own and (scheme, value) not in _public() | ALSO_PUBLIC | subject.foreign_codes:
+    if not own and not any((scheme, value) in codes for codes in (_public(), ALSO_PUBLIC, subject.foreign_codes)):
         yield Broken(KNOWN, place, found)
 
 
