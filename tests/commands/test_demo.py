@@ -31,7 +31,7 @@ def demonstrate(choice: Choice) -> str:
 def test_the_results_reach_the_archive_and_nothing_is_wrong(tmp_path: Path) -> None:
     text = demonstrate(Choice(folder=tmp_path))
     results = [dcmread(path, stop_before_pixels=True) for path in (tmp_path / "archive").glob("*.dcm")]
-    assert sorted(result.Modality for result in results) == ["SEG", "SR"]
+    assert sorted(result.Modality for result in results) == ["OT", "SEG", "SR", "SR"]
     assert len({result.StudyInstanceUID for result in results}) == 1
     assert "right" in text
     assert "WRONG" not in text
