@@ -23,7 +23,7 @@ BEYOND_THICK = 1.6  # the same on thick slices, where rare errors are large
 LOW, HIGH = 0.025, 0.975
 HOLLOW = 0.03  # mm that an edge recedes at a tip or ridge: half of what a sharp one makes
 DISAGREE = 1.0  # mm between the two measurements, above which neither is believed
-SECOND = 4  # the place of their difference among the terms
+SECOND, NOTCH = 4, 6  # the places of their difference and of the edge's recession among the terms
 FARTHEST = 5.0  # mm that the second measurement counts as off, also where it found no surface at all
 
 
@@ -63,7 +63,7 @@ def precision_of(value: float, name: str, parts: Sequence[float], threshold: flo
     return Precision(
         low=min(max(min(value, center - high * expected), least), value - apart),
         high=max(min(max(value, center - low * expected), most), value + apart),
-        least=min(least, value - apart),
+        least=min(least, value - apart, value - parts[NOTCH]),  # an edge this wide may hide all of it
         most=max(most, value + apart),
         at_most=1.0 - float(np.interp((center - threshold) / expected, quotients, LEVELS, left=0.0, right=1.0)),
     )
