@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from service.dicom.destination import Caller
+from service.dicom.destination import Caller, Destination
 from service.jobs.delivery import Courier
 from service.jobs.job import After, Interrupted, Job
 from service.jobs.messages import Answer, MadeFile, Request
@@ -154,3 +155,14 @@ def test_an_object_of_ours_that_may_not_leave_fails_the_job_at_once(store: Store
     assert steps_of(store, tmp_path, answers(kept_back)).analyse(job, 2) is After.NOTHING
     assert state(store) == (State.FAILED, "The object 'sr' is kept back.")
     assert store.index.deliveries(STUDY) == []
+
+
+def test_a_result_that_no_destination_wants_is_done_and_says_so(store: Store, job: Job, tmp_path: Path) -> None:
+    """Nobody must look for it where it never went."""
+    elsewhere = Destination("pacs", "PACS", "127.0.0.1", 1, objects=frozenset({"pdf"}))
+    courier = Courier(store.index, store.files, (elsewhere,), Caller(), store.clock)
+    steps = replace(steps_of(store, tmp_path, answers(RESULT)), courier=courier)
+    steps.analyse(job, 2)
+    assert steps.plan(job)
+    assert steps.deliver(job)
+    assert state(store) == (State.DONE, "The results are ready; no destination wants any of these objects.")

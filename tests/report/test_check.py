@@ -20,6 +20,7 @@ from service.report.draft import Draft, Made
 from service.report.rules import attributes, document, identity, references, terms
 from service.report.segments import plan
 from tests.report.conftest import Sample, enhanced, sample, without_regions
+from tests.report.placed import placed
 
 ALL = AnalysisOptions(outputs=tuple(role for role, _make in compose.OUTPUTS))
 UNKNOWN = "1.2.826.0.1.3680043.8.498.777"
@@ -61,6 +62,7 @@ def changed(draft: Draft, role: str, change: Break) -> tuple[Made, Draft]:
         pytest.param(sample(tumors=0), id="no tumor"),
         pytest.param(sample(make=enhanced), id="multi-frame"),
         pytest.param(without_regions(sample()), id="no region"),
+        pytest.param(placed(sample()), id="every kind of object"),
         pytest.param(sample(change=lambda image: named(image, "M\u00fcller^J\u00f6rg", "ISO_IR 100")), id="Western"),
         pytest.param(sample(change=lambda image: named(image, "\u0394\u03b9\u03bf^\u0391", "ISO_IR 192")), id="UTF-8"),
         pytest.param(
