@@ -104,3 +104,10 @@ def test_a_replay_of_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("cryomargin: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_selftest_of_an_unknown_destination_is_one_line(tmp_path: Path) -> None:
+    done = cryomargin("selftest", "vna", "--config", str(config(tmp_path, 0)))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("cryomargin: No destination is named 'vna'; the configuration has: none")
+    assert len(done.stderr.splitlines()) == 1
