@@ -43,7 +43,7 @@ def patient(draft: Draft) -> str:
     number = plain(str(source.get("PatientID") or "")) or "unknown"
     if draft.patient_on_page == "id":
         return f"Patient ID {number}"
-    return f"{_name(str(source.get('PatientName') or ''))}, ID {number}"
+    return f"ID {number}, {_name(str(source.get('PatientName') or ''))}"
 
 
 def identifiers(draft: Draft) -> Iterator[re.Pattern[str]]:
@@ -82,7 +82,7 @@ def _name(name: str) -> str:
     alphabetic = name.split("=", maxsplit=1)[0] or name
     parts = [part.strip() for part in alphabetic.split("^")]
     family, others = parts[0], " ".join(part for part in parts[1:3] if part)
-    return ", ".join(part for part in (family, others) if part) or "Name unknown"
+    return ", ".join(part for part in (family, others) if part) or "name unknown"
 
 
 def _sentence(text: str) -> str:
