@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from service.regions.region import Kind
+from service.regions.margin_surface import distance_to_untreated, margin_surface
+from service.regions.region import Kind, Region
 from service.report import parametric_map
 from service.report.result import Result
 from service.volumes.surface import sample as values_at
@@ -65,6 +66,16 @@ def test_on_the_surface_of_the_tumor_it_is_the_margin(given: Sample, made: Datas
 
     assert deep.sum() > 100
     np.testing.assert_allclose(values_at(found, surface.points[deep]), surface.margin[deep], atol=0.7)
+
+
+@pytest.mark.parametrize("liver", [None, region(Kind.LIVER, ball((5, 14, 15), 17.0))])
+def test_what_the_map_is_made_of_is_on_the_surface_the_margin_to_the_digit(given: Sample, liver: Region | None) -> None:
+    (tumor,) = given.result.tumors
+    assert tumor.tumor is not None
+    assert tumor.zone is not None
+    surface = margin_surface(tumor.tumor, tumor.zone, liver)
+
+    np.testing.assert_array_equal(distance_to_untreated(surface.points, tumor.tumor, tumor.zone, liver), surface.margin)
 
 
 def test_untreated_liver_is_negative_up_to_ten_millimeters_from_the_tumor(made: Dataset) -> None:
