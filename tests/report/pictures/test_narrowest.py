@@ -174,3 +174,21 @@ def test_image_without_contrast_is_drawn_all_the_same(shifted: Drawn, value: flo
     image = shifted.image.with_values(np.full(shifted.image.shape, value, np.float32))
     cut = Scene(replace(shifted.tumor, binary=True), shifted.zone, None, image)
     assert pixels(narrowest.figure(shifted.surface, cut, shifted.surface.place)).shape == (500, 500, 3)
+
+
+@pytest.mark.parametrize("turn", range(0, 360, 45))
+def test_the_number_of_the_margin_stands_in_the_picture_and_on_no_letter(turn: int) -> None:
+    """The line leads in every direction; on a page the pictures are half as large as alone."""
+    toward = np.array([np.sin(np.deg2rad(turn)), 0.5 * np.cos(np.deg2rad(turn)), np.cos(np.deg2rad(turn))])
+    x, y, z = 4.0 * toward / np.linalg.norm(toward)
+    scene = drawn(ball(6.0, (float(x), float(y), float(z))), ball(13.0), GRIDS["head first"])
+    for axes in panels(scene):
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        figure.draw_without_rendering()
+        number, *others = sorted(axes.texts, key=lambda text: " mm" not in text.get_text() or text.get_text() == "10 mm")
+        box = number.get_window_extent().padded(-2.0)
+        frame = axes.get_window_extent()
+        assert frame.x0 <= box.x0 < box.x1 <= frame.x1
+        assert frame.y0 <= box.y0 < box.y1 <= frame.y1
+        assert [text.get_text() for text in others if text.get_window_extent().padded(-2.0).overlaps(box)] == []

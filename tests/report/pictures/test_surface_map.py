@@ -110,3 +110,14 @@ def test_the_minimum_of_the_report_is_marked_and_not_that_of_what_is_hidden(shif
     assert positions(line(axes, "minimum"))[0] == pytest.approx(project(np.array([-1.0, 0.0, 0.0])), abs=0.2)
     (axes,) = surface_map.figure(shifted.surface, shifted.visibility, None).axes
     assert not named(axes, "minimum")
+
+
+@pytest.mark.parametrize("height", [-0.15, 0.0, 0.15])
+@pytest.mark.parametrize("turn", range(0, 360, 15))
+def test_the_number_of_the_minimum_covers_no_letter(turn: int, height: float) -> None:
+    x, y = project(np.array([np.sin(np.deg2rad(turn)), -np.cos(np.deg2rad(turn)), height]))
+    across, up = surface_map._beside(float(x), float(y))
+    near, far = sorted((x + surface_map.OFFSET * across, x + (surface_map.OFFSET + surface_map.NUMBER[0]) * across))
+    for letter_x, letter_y in surface_map.INSIDE.values():
+        beside = letter_x < near or letter_x > far
+        assert beside or abs(y + surface_map.OFFSET * up - letter_y) >= surface_map.NUMBER[1]
