@@ -72,7 +72,7 @@ def identified(draft: Draft, figures: Iterable[Figure]) -> bool:
 
 def _head(sheet: Sheet, draft: Draft, index: int) -> float:
     """Title, verdict and limits; gives the height that the last two take, pixels."""
-    who = "   ".join(text for text in (texts.patient(draft), texts.exam(draft)) if text)
+    who = "; ".join(text for text in (texts.patient(draft), texts.exam(draft)) if text)
     sheet.write(texts.title(draft, index), TITLE, TOP)
     sheet.write(who, WHO, SMALL, align="right")
     sheet.rule(HEAD.top - 4.0, LEFT, LEFT + WIDTH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ SIDE = 1024  # pixels
 DPI = 100.0  # so that the pictures' 10 points are 14 pixels, as they were made for
 LEADING = 1.28  # of the font's size, from line to line
 BASELINE = 0.97  # of the font's size, below the top of a line
+GLUE, NUMBER_WITH_UNIT = "\u00a0", r"(?<=\d) (?=mm|mL|%)"
 ELLIPSIS = "\u2026"
 UNKNOWN_LETTER = "\u25a1"  # stands for a letter that the font does not have
 
@@ -159,7 +161,8 @@ def drawable(text: str) -> str:
 
 
 def _words(text: str) -> Iterator[str]:
-    return iter(text.split())
+    """What is not parted at the end of a line: words, and a number with its unit."""
+    return (word.replace(GLUE, " ") for word in re.sub(NUMBER_WITH_UNIT, GLUE, text).split(" ") if word)
 
 
 @cache

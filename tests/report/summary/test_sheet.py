@@ -55,3 +55,10 @@ def test_writing_uses_the_box_and_says_how_much_of_it() -> None:
 def test_letters_that_no_font_has_are_marked() -> None:
     assert drawable("Łódź, αβγ, Люкс, قباني, 3 \u2264 x, cm\u00b2") == "Łódź, αβγ, Люкс, قباني, 3 <= x, cm\u00b2"
     assert drawable("王\n$x$") == f"{UNKNOWN_LETTER} $x$"
+
+
+def test_a_number_is_not_parted_from_its_unit() -> None:
+    sheet, face = Sheet.empty(ON_BLACK), Face(9.0)
+    for width in range(60, 700, 20):
+        for line in sheet.lines(SENTENCE, face, float(width), 99)[:-1]:
+            assert not line[-1].isdigit() or not SENTENCE.split(line)[1].startswith((" mm", " %"))
