@@ -16,7 +16,7 @@ RUN groupadd --gid 10001 cryomargin \
     && install --directory --owner=cryomargin --group=cryomargin --mode=0700 /var/lib/cryomargin
 COPY --from=build /opt/cryomargin /opt/cryomargin
 COPY config/service.toml /etc/cryomargin/service.toml
-ENV PATH=/opt/cryomargin/bin:$PATH PYTHONUNBUFFERED=1 CRYOMARGIN_STORAGE__FOLDER=/var/lib/cryomargin
+ENV PATH=/opt/cryomargin/bin:$PATH PYTHONUNBUFFERED=1 CRYOMARGIN_STORAGE__FOLDER=/var/lib/cryomargin MPLCONFIGDIR=/tmp/matplotlib
 USER 10001:10001
 WORKDIR /var/lib/cryomargin
 VOLUME /var/lib/cryomargin
