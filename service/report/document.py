@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
 from pydicom.uid import SegmentationStorage
 
 from service.codes import DEVICE_UID, PRODUCT, SCHEME, VALUE_LENGTH, Code
@@ -24,7 +25,7 @@ def document(draft: Draft, identity: Identity, measured: Iterable[Dataset], eval
     """A report of the result: its measurement groups, and what is said beside them; either may be empty."""
     made = begin(draft.result, draft.sources, identity)
     made.ReferencedPerformedProcedureStepSequence = []
-    made.PerformedProcedureCodeSequence = []
+    made.PerformedProcedureCodeSequence = [content.coded(code) for code in _performed(draft)]
     made.CompletionFlag = "COMPLETE"
     made.VerificationFlag = "UNVERIFIED"
     made.PreliminaryFlag = "PRELIMINARY"
@@ -61,13 +62,18 @@ def _observer(draft: Draft) -> Iterator[Dataset]:
 
 
 def _procedure(draft: Draft) -> Code:
-    """What the study itself says was done, where it says so in a complete code."""
-    for source in draft.sources:
-        for item in source.get("ProcedureCodeSequence") or ():
-            parts = [plain(str(item.get(name) or "")) for name in ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")]
-            if all(parts) and max(map(len, parts[:2])) <= VALUE_LENGTH:
-                return Code(*parts)
-    return words.MRI
+    """What the study itself says was done, where the template knows the code: validators refuse others (PS3.16 CID 100)."""
+    known = {(code.value, code.scheme_designator) for code in codes.cid100.concepts.values()}
+    return next((code for code in _performed(draft) if (code.value, code.scheme) in known), words.MRI)
+
+
+def _performed(draft: Draft) -> tuple[Code, ...]:
+    """What the study itself says was done, as far as it says so in complete codes: each once, as the sources have them."""
+    items = (item for source in draft.sources for item in source.get("ProcedureCodeSequence") or ())
+    names = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
+    parts = ([plain(str(item.get(name) or "")) for name in names] for item in items)
+    whole = (Code(*one) for one in parts if all(one) and max(map(len, one[:2])) <= VALUE_LENGTH)
+    return tuple({(code.value, code.scheme): code for code in whole}.values())
 
 
 def _library(draft: Draft) -> Iterator[Dataset]:

@@ -245,9 +245,18 @@ def with_procedure(value: str, scheme: str, meaning: str) -> Sample:
 
 
 def test_the_procedure_is_the_one_that_the_study_names() -> None:
-    code = procedure(with_procedure("MRLIV", "99HOSP", "MR liver after ablation"))
+    code = procedure(with_procedure("25056-3", "LN", "MRI unspecified body region"))
+
+    assert (code.CodeValue, code.CodingSchemeDesignator) == ("25056-3", "LN")
+
+
+def test_a_local_procedure_code_stands_where_validators_take_it() -> None:
+    """The content names a code of the template's own list; the study's own is the performed procedure's."""
+    given = with_procedure("MRLIV", "99HOSP", "MR liver after ablation")
+    (code,) = report(given).PerformedProcedureCodeSequence
 
     assert (code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning) == ("MRLIV", "99HOSP", "MR liver after ablation")
+    assert procedure(given).CodeMeaning == "MRI unspecified body region"
 
 
 @pytest.mark.parametrize("broken", [("", "99HOSP", "MR"), ("MRLIV", "", "MR"), ("MRLIV", "99HOSP", "")])

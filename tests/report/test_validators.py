@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from service.features.finding import Status
 from service.options import AnalysisOptions
@@ -105,20 +106,27 @@ def test_dsrdump_reads_the_reports(files: dict[str, Files]) -> None:
         assert not any(line.startswith(("E:", "F:")) for line in output.splitlines()), path.name
 
 
-@pytest.mark.timeout(900)
-def test_pixelmed_finds_no_error_in_any_report(files: dict[str, Files]) -> None:
-    """But one that the standard does not share, which shows that errors would be seen.
+def spoil(report: Path, place: Path) -> Path:
+    """The report with a local code for the procedure."""
+    dataset = dcmread(report)
+    (item,) = (one for one in dataset.ContentSequence if one.ConceptNameCodeSequence[0].CodeValue == "121058")
+    item.ConceptCodeSequence[0].CodeValue, item.ConceptCodeSequence[0].CodingSchemeDesignator = "MRLIV", "99HOSP"
+    dataset.save_as(place)
+    return place
 
-    A study's own procedure is a local code; its context group may be extended (PS3.16 CID 100), which PixelMed does not grant.
-    """
+
+@pytest.mark.timeout(900)
+def test_pixelmed_finds_no_error_in_any_report(files: dict[str, Files], tmp_path: Path) -> None:
+    """That errors would be seen shows a report with a code that its context group does not hold."""
     require_program("java")
     jar = require_program("pixelmed.jar", JAR)
     paths = [*(case.made["sr"] for case in files.values()), *(files[name].made["sr_places"] for name in LINES)]
 
-    found = validated(jar, paths, timeout=850.0)
-    (closed,) = errors(found["procedure.sr.dcm"])
+    spoilt = spoil(files["procedure"].made["sr"], tmp_path / "spoilt.sr.dcm")
+    found = validated(jar, [*paths, spoilt], timeout=850.0)
+    (closed,) = errors(found["spoilt.sr.dcm"])
 
-    assert len(found) == len(paths) >= 35
+    assert len(found) > len(paths) >= 35
     assert all("Found Root Template TID_1500" in text and "IOD validation complete" in text for text in found.values())
     assert "not found in context group 100" in closed
-    assert {name: errors(text) for name, text in found.items() if errors(text)} == {"procedure.sr.dcm": [closed]}
+    assert {name: errors(text) for name, text in found.items() if errors(text)} == {"spoilt.sr.dcm": [closed]}
