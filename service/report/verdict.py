@@ -9,12 +9,13 @@ from service.report.record import answer, bounds
 from service.report.result import TumorResult
 from service.report.wording import shown, shown_interval
 
+NOTHING = "Nothing was measured: neither a tumor nor an ablation zone is known."
 FEATURES = ("minimum_ablation_margin", "bridging_vessel")
 
 
 def verdict(tumors: Iterable[TumorResult]) -> str:
     """The margin and the vessel of each tumor, or why they are not known."""
-    return " ".join(f"{tumor.tracking_id}: {'; '.join(_parts(tumor))}." for tumor in tumors)
+    return " ".join(f"{tumor.tracking_id}: {'; '.join(_parts(tumor))}." for tumor in tumors) or NOTHING
 
 
 def _parts(tumor: TumorResult) -> list[str]:

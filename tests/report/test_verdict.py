@@ -8,7 +8,7 @@ from service.codes import MM, UNDETERMINED, ours
 from service.features.finding import Finding, Reason, Status
 from service.report.record import answer
 from service.report.result import TumorResult
-from service.report.verdict import verdict
+from service.report.verdict import NOTHING, verdict
 from service.report.wording import shown_interval
 
 MARGIN, VESSEL = ours("MINMARGIN", "Minimum ablation margin"), ours("BRIDGEVESSEL", "Vessel")
@@ -66,3 +66,7 @@ def test_each_tumor_has_its_sentence_and_what_is_not_known_its_reason() -> None:
 def test_other_findings_stay_in_the_table() -> None:
     other = Finding("vessel_gap", "Gap", VESSEL, "v", Status.MEASURED, value=2.0, unit=MM)
     assert "gap" not in verdict([tumor(vessel(), other)]).lower()
+
+
+def test_without_tumors_it_says_that_nothing_was_measured() -> None:
+    assert verdict([]) == NOTHING

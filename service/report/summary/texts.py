@@ -9,11 +9,9 @@ from service.report.draft import Draft
 from service.report.header import local_time
 from service.report.result import PhaseUse, TumorResult
 from service.report.summary.sheet import drawable
-from service.report.verdict import verdict
+from service.report.verdict import NOTHING, verdict
 from service.report.wording import plain
 from service.study.timeline import phase_time
-
-NOTHING = "Nothing was measured: neither a tumor nor an ablation zone is known."
 
 
 def title(draft: Draft, index: int) -> str:
