@@ -11,7 +11,7 @@ from service.report.result import TumorResult
 from service.report.verdict import NOTHING, verdict
 from service.report.wording import shown_interval
 
-MARGIN, VESSEL = ours("MINMARGIN", "Minimum ablation margin"), ours("BRIDGEVESSEL", "Vessel")
+MARGIN, VESSEL = ours("MINMARGIN", "Minimum ablation margin"), ours("BRIDGEVESSEL", "Blood vessel bridging the margin")
 ABOVE_3, BRIDGES = ours("MARGINGT3", "> 3 mm"), ours("VBRIDGES", "Bridges the margin")
 
 

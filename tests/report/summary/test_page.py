@@ -18,7 +18,7 @@ from service.report.summary import texts
 from service.report.summary.page import identified, page, pages, pixels
 from service.report.summary.panels import NOT_AT_HAND
 from service.report.summary.sheet import UNKNOWN_LETTER
-from service.report.verdict import verdict
+from service.report.verdict import NOTHING, verdict
 from service.report.wording import RESEARCH_USE
 from tests.report.conftest import Sample, sample, without_regions
 from tests.report.measured import seen, surface_of
@@ -147,7 +147,7 @@ def test_a_shared_reason_is_told_once_below_the_table(plain: Sample) -> None:
 def test_without_tumors_the_page_says_so(none: Sample) -> None:
     (figure,) = pages(draft_of(Sample(replace(none.result, verdict=""), none.sources)))
     assert_readable(figure)
-    assert texts.NOTHING in said(figure)
+    assert NOTHING in said(figure)
 
 
 def test_without_contours_the_reason_stands_in_the_place_of_each_picture(plain: Sample) -> None:
