@@ -14,7 +14,6 @@ from service.features import margin
 from service.features.finding import Finding, Reason, Status
 from service.report.pictures.style import ON_WHITE
 from service.report.record import findings_table, to_record
-from service.report.summary import texts
 from service.report.summary.page import identified, page, pages, pixels
 from service.report.summary.panels import NOT_AT_HAND
 from service.report.summary.sheet import UNKNOWN_LETTER
