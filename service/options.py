@@ -19,3 +19,15 @@ class AnalysisOptions:
     labels: tuple[tuple[str, str], ...] = ()
     outputs: tuple[str, ...] = OUTPUTS
     patient_on_page: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What is known from before this analysis.
+
+    `predecessors` are the SOP Instance UIDs of the reports that its result supersedes, `known_tumors` the tracking UIDs of the
+    tumors of the patient's last exam.
+    """
+
+    predecessors: tuple[str, ...] = ()
+    known_tumors: tuple[str, ...] = ()

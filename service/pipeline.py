@@ -21,7 +21,7 @@ from service.regions.region import Drawing, Exam, Kind, Regions
 from service.regions.table import segment_all
 from service.regions.visibility import Visibility, visibility
 from service.report.result import PhaseUse, Result, Software, TumorResult
-from service.report.uids import derive
+from service.report.tracking import CONTINUED, is_continued, tracking_uids
 from service.report.verdict import verdict
 from service.study.coverage import missing_slices
 from service.study.model import Phase, Role, RoleGuess, Study
@@ -42,7 +42,8 @@ MEASURED_ON = frozenset(REFERENCES)
 class ReadStudy:
     """A study with the pixels of its phases (by `Phase.key`) and what the job says about it.
 
-    `undecoded` says why the pixels of a phase are not there, `left_out` what else of the study could not be used (sentences).
+    `known_tumors` are the tracking UIDs of the tumors of the patient's last exam. `undecoded` says why the pixels of a phase
+    are not there, `left_out` what else of the study could not be used (sentences).
     """
 
     study: Study
@@ -53,6 +54,7 @@ class ReadStudy:
     created_at: datetime
     software: Software
     predecessors: tuple[str, ...] = ()
+    known_tumors: tuple[str, ...] = ()
     procedure_at: datetime | None = None
     undecoded: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
@@ -171,7 +173,9 @@ def _aligned(
 
 def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> Result:
     cases = _cases(exam, regions, uses)
-    tumors = tuple(_tumor_result(read, case) for case in cases)
+    drawn = [case.tumor.tracking_uid if case.tumor is not None else "" for case in cases]
+    tracked = tracking_uids(read.study.study_instance_uid, [case.label for case in cases], drawn, read.known_tumors)
+    tumors = tuple(_tumor_result(case, uid) for case, uid in zip(cases, tracked, strict=True))
     reference = next(use for use in uses if use.used and use.role is exam.reference)
     return Result(
         study_instance_uid=read.study.study_instance_uid,
@@ -184,7 +188,7 @@ def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse,
         tumors=tumors,
         liver=regions.liver,
         vessels=regions.vessels,
-        warnings=_warnings(read, exam, regions, uses),
+        warnings=(*_warnings(read, exam, regions, uses), *([CONTINUED] if is_continued(drawn, read.known_tumors) else [])),
         predecessors=read.predecessors,
         image=exam.phases[exam.reference],
     )
@@ -244,8 +248,7 @@ def _uptake(case: Case) -> Volume | None:
     return after if before is None else after.with_values(after.values - before.values)
 
 
-def _tumor_result(read: ReadStudy, case: Case) -> TumorResult:
-    uid = derive(read.study.study_instance_uid, "tumor", case.label)
+def _tumor_result(case: Case, uid: str) -> TumorResult:
     return TumorResult(
         case.label, f"Tumor {case.label}", uid, measure(case), case.tumor, case.zone, case.surface, case.visibility
     )

@@ -21,14 +21,14 @@ def require_program(name: str, *places: str) -> str:
     """The path of the program `name`, looked up in PATH and in `places` (full paths)."""
     found = shutil.which(name, path=_path()) or next((place for place in places if Path(place).exists()), None)
     if found is None:
-        _missing(f"{name} is not installed (Debian: dcmtk, dicom3tools, orthanc, libpixelmed-java, chromium)")
+        missing(f"{name} is not installed (Debian: dcmtk, dicom3tools, orthanc, libpixelmed-java, chromium, npm)")
     return str(found)
 
 
 def require_package(name: str) -> None:
     """A package of the dependency group `bench`, which no user needs."""
     if find_spec(name) is None:
-        _missing(f"the package {name} is not installed (uv sync --group bench)")
+        missing(f"the package {name} is not installed (uv sync --group bench)")
 
 
 def real_data(*parts: str) -> Path:
@@ -46,7 +46,8 @@ def _path() -> str:
     return os.pathsep.join(folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != own)
 
 
-def _missing(sentence: str) -> None:
+def missing(sentence: str) -> None:
+    """Skip because of what the sentence says, or fail where peers are required."""
     if os.environ.get(REQUIRE) == "1":
         pytest.fail(sentence)
     pytest.skip(sentence)

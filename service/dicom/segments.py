@@ -102,6 +102,7 @@ def _mask(dataset: Dataset, segment: Dataset, mask: Volume) -> DrawnMask:
         mask=Volume(np.clip(mask.values, 0, 1), mask.affine, text(dataset, "FrameOfReferenceUID")),
         fractional=_is_fractional(dataset),
         by_us=text(dataset, "DeviceUID") == DEVICE_UID,
+        tracking_uid=text(segment, "TrackingUID"),
     )
 
 

@@ -19,7 +19,7 @@ from service.dicom.read import Unreadable, read_instances, read_planes
 from service.errors import Faulty, Unusable
 from service.jobs.messages import MadeFile
 from service.jobs.software import software
-from service.options import AnalysisOptions
+from service.options import AnalysisOptions, Earlier
 from service.pipeline import ReadStudy, analyse, choose_phases
 from service.report.compose import Made, compose
 from service.report.record import to_record
@@ -30,6 +30,7 @@ from service.study.roles import assign_roles
 from service.volumes.build import PixelPlane
 
 Progress = Callable[[str, int], None]
+NOTHING_EARLIER = Earlier()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def analyse_files(
     created_at: datetime,
     *,
     content_version: str,
-    predecessors: tuple[str, ...] = (),
+    earlier: Earlier = NOTHING_EARLIER,
     progress: Progress = lambda _stage, _percent: None,
 ) -> Outcome:
     """Analyse one study's files; a study that cannot be analysed is an outcome with its sentence, not an exception.
@@ -66,7 +67,7 @@ def analyse_files(
     `progress` hears a stage and percents from 0 to 100.
     """
     try:
-        read = read_study(paths, options, created_at, content_version=content_version, predecessors=predecessors)
+        read = read_study(paths, options, created_at, content_version=content_version, earlier=earlier)
         progress("read", 20)
         result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10))
         progress("report", 92)
@@ -81,7 +82,7 @@ def read_study(
     created_at: datetime,
     *,
     content_version: str,
-    predecessors: tuple[str, ...] = (),
+    earlier: Earlier = NOTHING_EARLIER,
 ) -> ReadStudy:
     """Headers, roles, pixels of the phases that have a use, and drawings.
 
@@ -100,7 +101,8 @@ def read_study(
         drawings=drawings,
         content_version=content_version,
         created_at=created_at,
-        predecessors=predecessors,
+        predecessors=earlier.predecessors,
+        known_tumors=earlier.known_tumors,
         software=software(options),
         left_out=_left_out(unreadable, study),
     )

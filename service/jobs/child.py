@@ -36,7 +36,7 @@ def perform(folder: Path, pipe: int) -> None:
         request.options,
         request.created_at,
         content_version=request.content_version,
-        predecessors=request.predecessors,
+        earlier=request.earlier,
         progress=lambda stage, percent: report(pipe, stage, percent),
     )
     made = write_made(outcome, folder)

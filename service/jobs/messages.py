@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from service.options import AnalysisOptions
+from service.options import AnalysisOptions, Earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Request:
     paths: tuple[Path, ...]
     content_version: str
     created_at: datetime
-    predecessors: tuple[str, ...] = ()
+    earlier: Earlier = field(default_factory=Earlier)
     options: AnalysisOptions = field(default_factory=AnalysisOptions)
 
 

@@ -11,7 +11,7 @@ from service.jobs.delivery import Courier
 from service.jobs.job import After, Job
 from service.jobs.messages import Answer, MadeFile, Request
 from service.jobs.process import Ended, Limits, Progress, run_analysis, work_folder
-from service.options import AnalysisOptions
+from service.options import AnalysisOptions, Earlier
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import MadeObject, State
@@ -84,7 +84,8 @@ class Steps:
         study, content = job.study_instance_uid, job.content_version
         version = self.index.version(study, content)
         paths = tuple(self.files.path(instance.key) for instance in self.index.instances(study, content))
-        return Request(paths, content, version.closed_at, tuple(self.index.predecessors(study, content)), self.options)
+        earlier = Earlier(tuple(self.index.predecessors(study, content)), self.index.known_tumors(study, content))
+        return Request(paths, content, version.closed_at, earlier, self.options)
 
     def _progress(self, job: Job) -> Progress:
         def pass_on(stage: str, percent: int) -> None:

@@ -90,7 +90,15 @@ def _region(drawing: Drawing, kind: Kind, onto: Volume) -> Region:
             "regions.drawn_elsewhere",
             f"The contour '{drawing.label}' does not lie in the volume that is measured: check its frame of reference.",
         )
-    return Region(kind, mask, _method(drawing), binary=binary, label=drawing.label, source_uid=drawing.source_uid)
+    return Region(
+        kind,
+        mask,
+        _method(drawing),
+        binary=binary,
+        label=drawing.label,
+        source_uid=drawing.source_uid,
+        tracking_uid=drawing.tracking_uid if isinstance(drawing, DrawnMask) else "",
+    )
 
 
 def _is_empty(drawing: Drawing) -> bool:

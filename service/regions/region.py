@@ -24,7 +24,7 @@ class Region:
     """A soft mask: `mask.values` is the fraction of each voxel (0-1) that the region fills; its surface is the 0.5 level.
 
     `method` says where the contour came from, for the report: "drawn: SEG segment 2 'Tumor'" or "classical 1"; `source_uid`
-    is the SOP Instance UID of the drawing, "" for what was found in the images.
+    is the SOP Instance UID of the drawing, "" for what was found in the images; `tracking_uid` is the one a reader gave it.
     `binary` is True when only whole voxels were known, so that the surface must be smoothed before it is trusted.
     `edge_sd` is the standard deviation (mm) of the surface's position that the method itself states.
     """
@@ -36,6 +36,7 @@ class Region:
     label: str = ""
     edge_sd: float = 0.0
     source_uid: str = ""
+    tracking_uid: str = ""
 
     @property
     def origin(self) -> str:
@@ -61,6 +62,7 @@ class DrawnMask:
     mask: Volume
     fractional: bool
     by_us: bool = False
+    tracking_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

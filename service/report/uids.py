@@ -31,7 +31,8 @@ def derive(*parts: str) -> str:
 def of_object(result: Result, role: str) -> str:
     """The SOP Instance UID of the output object `role` of a result.
 
-    `created_at` takes no part: the same study analysed again is the same object. The predecessors do: they stand in it.
+    `created_at` takes no part: the same study analysed again is the same object. Predecessors and tracking UIDs do: they stand
+    in it.
     """
     if role in _BESIDE:
         return derive(of_object(result, _BESIDE[role]), role)
@@ -44,6 +45,7 @@ def of_object(result: Result, role: str) -> str:
         software.version,
         software.settings_hash,
         *result.predecessors,
+        *(tumor.tracking_uid for tumor in result.tumors),
         role,
     )
 

@@ -115,6 +115,11 @@ class Index:
         with self._database.read() as connection:
             return versions.predecessors(connection, study_uid, content_version)
 
+    def known_tumors(self, study_uid: str, content_version: str) -> tuple[str, ...]:
+        """Tracking UIDs of the tumors in the result of the same patient's last exam that was known when this version closed."""
+        with self._database.read() as connection:
+            return versions.known_tumors(connection, study_uid, content_version)
+
     def set_state(self, study_uid: str, content_version: str, state: State, sentence: str) -> bool:
         """Change the state of a version and its study; False, and no change, when newer content is there or arriving."""
         with self._database.write() as connection:

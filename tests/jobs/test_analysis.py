@@ -14,10 +14,11 @@ from service.jobs.analysis import Outcome, analyse_files, content_version_of, re
 from service.jobs.example import example_patient
 from service.jobs.software import software
 from service.jobs.truth import Verdict, compare
-from service.options import AnalysisOptions
+from service.options import AnalysisOptions, Earlier
 from service.phantom.patient import PhantomPatient
 from service.phantom.write import write_study
 from service.report.compose import Made
+from service.report.tracking import CONTINUED
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import received
@@ -38,7 +39,7 @@ def paths(patient: PhantomPatient, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def outcome(paths: list[Path]) -> Outcome:
-    return analyse_files(paths, OPTIONS, WHEN, content_version="abc", predecessors=("1.2.3",))
+    return analyse_files(paths, OPTIONS, WHEN, content_version="abc", earlier=Earlier(("1.2.3",)))
 
 
 def test_the_phantom_is_met(outcome: Outcome, patient: PhantomPatient) -> None:
@@ -54,9 +55,29 @@ def test_the_objects_come_in_sending_order_with_their_predecessor(outcome: Outco
     assert referenced.ReferencedSOPInstanceUID == "1.2.3"
 
 
+def test_a_tumor_keeps_the_tracking_uid_that_its_reader_gave_it(outcome: Outcome, paths: list[Path]) -> None:
+    """Also in the report and in the segmentation that go out, so that later exams can follow it."""
+    drawn = next(dataset for dataset in map(dcmread, paths) if dataset.Modality == "SEG")
+    given = {str(segment.TrackingUID) for segment in drawn.SegmentSequence if segment.SegmentLabel == "Tumor"}
+    assert outcome.record is not None
+
+    assert {tumor["tracking_uid"] for tumor in outcome.record["tumors"]} == given
+    assert outcome.made[0].dataset.SegmentSequence[0].TrackingUID in given
+
+
+def test_the_one_tumor_of_a_later_exam_goes_on_under_its_uid_and_says_so(paths: list[Path]) -> None:
+    bare = [path for path in paths if dcmread(path, stop_before_pixels=True).Modality != "SEG"]
+    known = Earlier(known_tumors=("2.25.4711",))
+    record = analyse_files(bare, AnalysisOptions(), WHEN, content_version="abc", earlier=known).record
+    assert record is not None
+
+    assert [tumor["tracking_uid"] for tumor in record["tumors"]] == ["2.25.4711"]
+    assert CONTINUED in record["warnings"]
+
+
 def test_a_repeat_makes_the_same_bytes(outcome: Outcome, paths: list[Path], tmp_path: Path) -> None:
     """Only so is sending a result twice harmless."""
-    again = analyse_files(list(reversed(paths)), OPTIONS, WHEN, content_version="abc", predecessors=("1.2.3",))
+    again = analyse_files(list(reversed(paths)), OPTIONS, WHEN, content_version="abc", earlier=Earlier(("1.2.3",)))
     folders = tmp_path / "a", tmp_path / "b"
     for folder, one in zip(folders, (outcome, again), strict=True):
         folder.mkdir()

@@ -87,7 +87,7 @@ def test_a_later_version_names_the_report_of_the_earlier_one(store: Store, job: 
         return Ended(None, "enough", 1, 1.0)
 
     steps_of(store, tmp_path, run).analyse(store.close(), 2)
-    assert asked[0].predecessors == ("9.1",)
+    assert asked[0].earlier.predecessors == ("9.1",)
 
 
 def test_a_study_that_cannot_be_used_ends_with_its_sentence(store: Store, job: Job, tmp_path: Path) -> None:

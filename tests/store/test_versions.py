@@ -201,3 +201,45 @@ def test_only_a_report_that_went_out_can_be_superseded(index: Index, state: Deli
     second = complete(index, 2, seconds=120)
 
     assert index.predecessors(STUDY, second.content_version) == named
+
+
+def later_exam(index: Index, *, patient: str = "P1", study: str = "1.2.4", seconds: float = 200) -> Version:
+    index.add_instance(replace(arrival(70, study=study, seconds=seconds), patient_id=patient))
+    return index.close_version(study, at(seconds))
+
+
+def measured(index: Index, *uids: str, seconds: float = 100) -> None:
+    """The first study has a result with these tumors."""
+    version = complete(index, 1)
+    record = {"tumors": [{"tracking_uid": uid} for uid in uids]}
+    index.save_result(STUDY, version.content_version, record, [made()], at(seconds))
+
+
+def test_the_tumors_of_the_last_exam_are_known(index: Index) -> None:
+    measured(index, "2.25.1", "2.25.2")
+    version = later_exam(index)
+
+    assert index.known_tumors("1.2.4", version.content_version) == ("2.25.1", "2.25.2")
+
+
+@pytest.mark.parametrize("patient", ["P2", ""])
+def test_tumors_of_other_patients_are_not_known(index: Index, patient: str) -> None:
+    measured(index, "2.25.1")
+    version = later_exam(index, patient=patient)
+
+    assert index.known_tumors("1.2.4", version.content_version) == ()
+
+
+def test_what_was_measured_after_a_version_closed_is_not_known_to_it(index: Index) -> None:
+    """The same version analysed again makes the same objects."""
+    version = later_exam(index, seconds=50)
+    measured(index, "2.25.1", seconds=100)
+
+    assert index.known_tumors("1.2.4", version.content_version) == ()
+
+
+def test_a_study_knows_no_tumors_of_its_own(index: Index) -> None:
+    measured(index, "2.25.1")
+    second = complete(index, 2, seconds=300)
+
+    assert index.known_tumors(STUDY, second.content_version) == ()
