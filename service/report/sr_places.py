@@ -72,14 +72,17 @@ def _algorithm(draft: Draft, place: Place) -> Iterator[Dataset]:
 
 
 def _said(place: Place, drawn: Drawn) -> Iterator[Dataset]:
-    """The category, the interval, the reason and how the line lies."""
+    """The category, the interval, the reason and how the line lies.
+
+    Each comment is short and an item of its own: OHIF writes each as one line, which it never wraps, above the number.
+    """
     finding = place.about
     if finding.category is not None:
         yield content.code(finding.code, finding.category, Relation.CONTAINS)
     for concept, sentence in (
         (words.INTERVAL, shown_interval(bounds(finding), finding.unit)),
         (words.REASON, finding.reason.sentence if finding.reason is not None else ""),
-        (words.COMMENT, " ".join((*_line(place, drawn), finding.note)).strip()),
+        *((words.COMMENT, comment) for comment in (*_line(place, drawn), finding.note)),
     ):
         if sentence:
             yield content.text(concept, sentence, Relation.CONTAINS)
@@ -88,9 +91,9 @@ def _said(place: Place, drawn: Drawn) -> Iterator[Dataset]:
 def _line(place: Place, drawn: Drawn) -> Iterator[str]:
     if drawn.across > ACROSS:
         across, length = (shown(round(value, 2), codes.MM) for value in (drawn.across, drawn.length))
-        yield f"Drawn as its projection on this slice: the line runs {across} through the slices, {length} long in space."
+        yield f"Projection: the line runs {across} through the slices, {length} in space."
     if place.name == NARROWEST and abs(abs(place.value) - drawn.length) > SHORTER:
-        yield "The line ends where untreated liver is seen; the margin is extrapolated to where zone and capsule meet."
+        yield "Beside the capsule the margin is extrapolated, the line is not."
 
 
 def _evaluations(draft: Draft) -> Iterator[Dataset]:
