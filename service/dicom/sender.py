@@ -27,6 +27,7 @@ WARNINGS = {
 }
 NO_CONTEXT = 0x0122
 PROCESSING_FAILURE = 0x0110
+SLOWEST_LINE = 32_000.0  # bytes/s
 MOST_CONTEXTS = 128  # PS3.8: odd numbers up to 255
 
 _CONVERTIBLE = (EXPLICIT, IMPLICIT)
@@ -53,7 +54,7 @@ def send(objects: Sequence[Path], destination: Destination, caller: Caller) -> t
     for batch in _batches(objects, metas):
         offered = contexts_for(_kinds([meta for _path, meta in batch]), destination.syntaxes)
         with associate(destination, caller, offered) as association:
-            sent.extend(_store(association, path, meta, destination) for path, meta in batch)
+            sent.extend(_store(association, path, meta, destination, caller) for path, meta in batch)
     return tuple(sent)
 
 
@@ -110,10 +111,12 @@ def _batches(objects: Sequence[Path], metas: Sequence[Any]) -> Iterator[list[tup
         yield batch
 
 
-def _store(association: Any, path: Path, meta: Any, destination: Destination) -> Sent:
+def _store(association: Any, path: Path, meta: Any, destination: Destination, caller: Caller) -> Sent:
     uid = str(meta.MediaStorageSOPInstanceUID)
     if not association.is_established:
         return Sent(uid, None, error=TryAgain("destination.lost", f"{destination.name} ended the association"))
+    # The answer is waited for from the first byte on: a slow line must not fail at every large object, for ever.
+    association.dimse_timeout = association.network_timeout = caller.timeout_s + path.stat().st_size / SLOWEST_LINE
     try:
         status = association.send_c_store(rewritten(dcmread(path), destination.character_set)).get("Status")
     except ValueError:

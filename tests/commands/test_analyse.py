@@ -29,7 +29,13 @@ def test_findings_are_shown_and_written_with_the_objects(folder: Path, tmp_path:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert record["tumors"][0]["findings"][0]["answer"] in text
     assert "For research use." in text
-    assert sorted(path.name for path in out.iterdir()) == ["1-seg.dcm", "2-sr.dcm", "findings.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "1-seg.dcm",
+        "2-sr.dcm",
+        "3-sr_places.dcm",
+        "4-summary.dcm",
+        "findings.json",
+    ]
 
 
 def test_our_own_results_in_the_folder_change_nothing(folder: Path, tmp_path: Path) -> None:

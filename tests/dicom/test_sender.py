@@ -26,6 +26,7 @@ from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, p
 from service.dicom.query import Reference, find
 from service.dicom.sender import contexts_for, echo, negotiate, send
 from service.errors import Refused, TryAgain
+from tests.journey.line import SlowLine
 
 CALLER = Caller(timeout_s=3.0)
 
@@ -229,3 +230,16 @@ def test_what_was_sent_is_found_in_the_archive_and_nothing_else(tmp_path: Path) 
         assert [(one.reference, one.copies) for one in archive.stored()] == [(here, 2)]
     finally:
         archive.stop()
+
+
+def test_a_large_object_gets_through_a_line_on_which_it_takes_longer_than_an_answer_may(tmp_path: Path) -> None:
+    """Else it would fail at every round, for ever."""
+    path = write_object(tmp_path)
+    dataset = dcmread(path)
+    dataset.add_new("PixelData", "OW", bytes(100_000))
+    dataset.save_as(path)
+
+    with peer() as there, SlowLine(there.port, 0.08) as line:
+        (sent,) = send([path], replace(there, port=line.port), Caller(timeout_s=1.0))
+
+    assert (sent.status, sent.error) == (0x0000, None)

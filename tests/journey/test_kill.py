@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 # While it is received, a study waits longer than a sender needs to come back after a restart, so that it is one content.
 PATIENT_S, QUIET_S = 120.0, 1.0
-PAUSE_S, SENDING_PAUSE_S = 0.05, 0.01
+PAUSE_S, SENDING_PAUSE_S = 0.002, 0.01
 ORDER = ("", "receiving", "queued", "analysing", "delivering", "done")  # "": not heard of yet
 REPORT = 92  # percent when the analysis is done and the objects are being composed
 # Where a study is when the service is killed: twenty instants in two studies. It is "complete" about when it is closed.

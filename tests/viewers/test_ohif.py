@@ -118,6 +118,7 @@ def test_the_second_report_draws_the_narrowest_place_with_its_number(viewer: Vie
     number = minimum(objects)
     assert number == pytest.approx(narrowest.value, abs=EXACT_MM)
     assert any(f"Minimum ablation margin: {number:.2f} mm" in text for text in viewer.texts()), viewer.texts()
+    assert max(viewer.ends_of_texts()) < picture.shape[1], "no text runs out of the picture"
 
 
 def test_the_summary_is_shown_as_it_was_drawn(viewer: Viewer, objects: Objects) -> None:

@@ -94,6 +94,11 @@ class Viewer:
         """The texts that are drawn on the image."""
         return list(self.browser.ask("[...document.querySelectorAll('.viewport-element svg text')].map(e => e.textContent)"))
 
+    def ends_of_texts(self) -> list[float]:
+        """The right ends of these texts on `image`, pixels."""
+        ends = "[...document.querySelectorAll('.viewport-element svg text')].map(e => e.getBoundingClientRect().right)"
+        return [end - self.browser.ask(f"{VIEWPORT}.canvas.getBoundingClientRect().x") for end in self.browser.ask(ends)]
+
     def still(self, seconds: float = 30) -> Picture:
         """What is seen once it changes no more."""
         deadline = time.monotonic() + seconds
