@@ -27,7 +27,7 @@ from service.phantom.write import write_study
 from service.study.model import Role, Vector
 
 LIVER = Ellipsoid((-6.0, -3.0, 0.0), (54.0, 46.0, 42.0))
-GRID = Grid((22, 56, 66), (2.8, 1.5, 1.5), (-5.3, -2.2, 1.1))
+GRID = Grid((22, 56, 66), (2.8, 1.5, 1.5), (-5.3, -2.2, 1.1))  # pixels a slice: a multiple of 8, or OHIF shows no contours
 T2 = Grid((11, 27, 33), (5.6, 3.0, 3.0))  # never rendered
 QUIET = Degradations(snr=40.0)  # clear enough that chance misses nothing
 TUMOR, DEPTH, HALF = 6.5, 5.0, 4.0  # mm: radius of the tumor, its distance from the zone's axis, half length of that
