@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import logging
-import os
-import socket
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -22,22 +14,18 @@ from service import __version__
 from service.configured import caller_of, destinations_of, engine_url, index_url, limits_of, options_of
 from service.dicom.header_scan import read_header
 from service.dicom.listener import Listener, ListenerOptions
-from service.errors import TryAgain
 from service.jobs.delivery import Courier, Pauses
 from service.jobs.engine import Engine, EngineOptions
-from service.jobs.selftest import self_test
 from service.jobs.software import software
 from service.jobs.steps import Steps
 from service.jobs.worker import Worker
 from service.settings import Settings
+from service.startup import MEGABYTE, address, bind, disk_check, lock_name, only_one, require_truth, writable
 from service.store.files import Files
 from service.store.index import Index
 from service.study.complete import CompletionRule
 from service.web.info import Check, DestinationInfo, Probed, ServiceInfo
 
-MEGABYTE = 1_000_000
-WEB_LEAVES_S = 10.0  # a request that cannot be cancelled must not hold up what comes after it
-CANNOT_START = "service.start"
 log = structlog.get_logger("service")
 
 
@@ -99,12 +87,12 @@ class Service:
         log.info("stopped")
 
     def _begin(self, undo: ExitStack) -> None:
-        proven = [_require_truth(self.settings)] if self.parts.worker else []
-        folder = _writable(self.settings.storage.folder)
+        proven = [require_truth(self.settings)] if self.parts.worker else []
+        folder = writable(self.settings.storage.folder)
         self.files = Files(folder)
         self.index = open_index(self.settings)
         undo.callback(self.index.close)
-        checks = [_disk_check(self.files, self.settings.storage.minimum_free_mb), *proven]
+        checks = [disk_check(self.files, self.settings.storage.minimum_free_mb), *proven]
         engine = self._start_engine(undo, folder) if self.parts.worker else None
         if self.parts.listener:
             checks.append(self._start_listener(undo))
@@ -124,7 +112,7 @@ class Service:
             min_free_bytes=self.settings.storage.minimum_free_mb * MEGABYTE,
         )
         listener = Listener(options, self.files, self.index, read_header, utc_now)
-        with _address("listener", table.host, table.port):
+        with address("listener", table.host, table.port):
             listener.start()
         undo.callback(listener.stop, table.drain_s)
         self.listener_address = f"{table.ae_title}@{table.host}:{listener.address[1]}"
@@ -132,7 +120,7 @@ class Service:
 
     def _start_engine(self, undo: ExitStack, folder: Path) -> Engine:
         table, stop_now = self.settings.worker, threading.Event()
-        undo.enter_context(_only_one(folder / _lock_name(table.name), table.name))
+        undo.enter_context(only_one(folder / lock_name(table.name), table.name))
         engine = Engine(self._engine_options(), self._steps(folder, stop_now), stop_now)
         engine.start()
         undo.callback(engine.stop, table.drain_s)
@@ -168,10 +156,11 @@ class Service:
 
     def _start_web(self, undo: ExitStack, checks: tuple[Check, ...]) -> None:
         from service.web.app import create_app
+        from service.web.server import WebServer
 
         table = self.settings.web
-        with _address("web", table.host, table.port):
-            bound = _bind(table.host, table.port)
+        with address("web", table.host, table.port):
+            bound = bind(table.host, table.port)
         web = WebServer(create_app(self.index, Replay(self.index), self._info(checks)), bound)
         web.start()
         undo.callback(web.stop)
@@ -186,117 +175,3 @@ class Service:
             settings_hash=software(options_of(self.settings)).settings_hash,
             show_patient_id=self.settings.web.show_patient_id,
         )
-
-
-class WebServer:
-    """uvicorn in a thread, on a socket that is already bound (so that an address in use is known before anything starts)."""
-
-    def __init__(self, app: Any, bound: socket.socket) -> None:
-        import uvicorn
-
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3, lifespan="off")
-        self._socket = bound
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [bound]}, name="web", daemon=True)
-
-    def start(self) -> None:
-        """Serve."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish open requests and stop."""
-        self._server.should_exit = True
-        self._thread.join(WEB_LEAVES_S)
-        if self._thread.is_alive():
-            log.warning("web_left_behind", seconds=WEB_LEAVES_S)
-        self._socket.close()
-
-
-def configure_log(level: str) -> None:
-    """One event a line on standard error; libraries only speak up when something is wrong."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.basicConfig(level=logging.WARNING, format="level=%(levelname)s event=%(name)s message=%(message)r")
-    logging.captureWarnings(capture=True)
-    for name in ("pydicom", "pynetdicom", "py.warnings"):  # their words quote header values, and so patients
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _writable(folder: Path) -> Path:
-    try:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    except OSError as fault:
-        raise TryAgain(CANNOT_START, f"storage.folder {folder}: {fault.strerror}") from fault
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise TryAgain(CANNOT_START, f"storage.folder {folder}: this user may not write there")
-    return folder
-
-
-def _disk_check(files: Files, minimum_free_mb: int) -> Check:
-    def probe() -> Probed:
-        free = files.free_bytes() // MEGABYTE
-        return Probed(free >= minimum_free_mb, f"{free} MB are free, {minimum_free_mb} MB must be.")
-
-    return Check("disk", probe)
-
-
-def _require_truth(settings: Settings) -> Check:
-    """What the self-test said, for the page.
-
-    Raises:
-        TryAgain: It missed a phantom: nothing is received, measured or shown until that is mended.
-    """
-    if not settings.worker.self_test:
-        return Check("self-test", lambda: Probed(ok=True, sentence="Switched off: worker.self_test is false."))
-    test = self_test(
-        options_of(settings), limits_of(settings), lambda name, percent: log.info("self_test", phantom=name, percent=percent)
-    )
-    if not test.passed:
-        raise TryAgain("service.self_test", test.sentence)
-    log.info("self_test_passed", seconds=round(test.seconds, 1))
-    return Check("self-test", lambda: Probed(ok=True, sentence=f"{test.sentence} ({test.seconds:.1f} s at the start)"))
-
-
-@contextmanager
-def _address(part: str, host: str, port: int) -> Iterator[None]:
-    """Say which part could not have which address."""
-    try:
-        yield
-    except OSError as fault:
-        reason = "is in use by another program" if fault.errno == errno.EADDRINUSE else str(fault.strerror or fault)
-        raise TryAgain(CANNOT_START, f"{part} address {host}:{port}: {reason}") from fault
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
-
-
-@contextmanager
-def _only_one(lock: Path, name: str) -> Iterator[None]:
-    """Two workers of one name would take each other's running jobs for abandoned ones. The lock dies with the process."""
-    with lock.open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as fault:
-            raise TryAgain(
-                CANNOT_START, f"worker.name {name!r}: a worker of this name runs already on this storage folder"
-            ) from fault
-        yield
-
-
-def _lock_name(worker: str) -> str:
-    """A file name that any worker name can have.
-
-    >>> _lock_name("worker 1/a")
-    'worker-776f726b657220312f61.lock'
-    """
-    return f"worker-{worker.encode().hex()}.lock"

@@ -168,7 +168,8 @@ def _serve(config: Path | None, *, listener: bool = False, worker: bool = False,
     """Run until SIGTERM or Ctrl-C, then drain; a second signal ends at once, SIGUSR1 writes where every thread stands."""
     settings = _settings(config)
 
-    from service.app import Parts, Service, configure_log
+    from service.app import Parts, Service
+    from service.startup import configure_log
 
     configure_log(settings.log.level)
     faulthandler.register(signal.SIGUSR1)

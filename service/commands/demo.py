@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from service.app import Service, configure_log
+from service.app import Service
 from service.commands.orthanc import Orthanc
 from service.dicom import sender
 from service.dicom.archive import Archive, Archived
@@ -27,6 +27,7 @@ from service.phantom.patient import PhantomPatient
 from service.phantom.recipe import Size
 from service.phantom.write import write_study
 from service.settings import Completion, DestinationTable, ListenerTable, Log, Settings, Storage, Web
+from service.startup import configure_log
 from service.store.records import ENDED, State, StudyDetail
 
 LOOK_S = 0.2

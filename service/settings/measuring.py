@@ -1,0 +1,36 @@
+"""How a study is analysed and what is made of the result: [analysis], [report]."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from service.settings.table import Output, Seconds, Table
+
+
+class Drawn(Table):
+    """More names of drawn contours: words in their labels or codes ("scheme:value"), before the built-in ones."""
+
+    tumor: tuple[str, ...] = ()
+    ablation_zone: tuple[str, ...] = ()
+    liver: tuple[str, ...] = ()
+    vessel: tuple[str, ...] = ()
+
+
+class Analysis(Table):
+    """How a study is analysed, and what one analysis may use."""
+
+    segmenters: Annotated[tuple[Literal["drawn", "classical"], ...], Field(min_length=1)] = ("drawn", "classical")
+    memory_mb: Annotated[int, Field(ge=256)] = 2048
+    timeout_s: Seconds = 600.0
+    attempts: Annotated[int, Field(ge=1)] = 3
+    parallel: Annotated[int, Field(ge=1)] = 1
+    drawn: Drawn = Drawn()
+
+
+class Report(Table):
+    """Which objects are made of a result, and what identifies the patient on pages and pictures."""
+
+    outputs: Annotated[tuple[Output, ...], Field(min_length=1)] = ("seg", "sr", "sr_places", "summary")
+    patient_on_page: Literal["none", "id", "name"] = "none"

@@ -1,0 +1,51 @@
+"""What comes in and where it rests: [storage], [database], [listener], [completion]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from service.settings.table import AeTitle, Port, Seconds, Table
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Storage(Table):
+    """Where instances, results and the embedded databases rest; refuse new instances below `minimum_free_mb`."""
+
+    folder: Path = Path("cryomargin-data")
+    minimum_free_mb: Annotated[int, Field(ge=0)] = 1024
+
+
+class Database(Table):
+    """SQLAlchemy URLs of the index and of the job engine; empty = SQLite files in the storage folder."""
+
+    url: str = ""
+    system_url: str = ""
+
+
+class ListenerTable(Table):
+    """The DICOM address that modalities and the PACS send to."""
+
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    ae_title: AeTitle = "CRYOMARGIN"
+    allowed_calling_ae: tuple[str, ...] = ()
+    maximum_associations: Annotated[int, Field(ge=1)] = 50
+    drain_s: Seconds = 30.0
+
+    @model_validator(mode="after")
+    def _nobody_unknown_from_outside(self) -> ListenerTable:
+        """An address that other machines reach needs the list of those who may call; "*" allows everyone knowingly."""
+        if self.host not in LOOPBACK and not self.allowed_calling_ae:
+            raise ValueError('a host other than loopback needs allowed_calling_ae (["*"] lets everybody in)')
+        return self
+
+
+class Completion(Table):
+    """When a study counts as complete: nothing came for so long, with or without the association being released."""
+
+    quiet_s: Seconds = 60.0
+    quiet_after_release_s: Seconds = 10.0

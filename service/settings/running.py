@@ -1,0 +1,31 @@
+"""What runs and what people see of it: [web], [worker], [log]."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from service.settings.table import Port, Seconds, Table
+
+
+class Web(Table):
+    """The status page and API; `show_patient_id` shows the patient ID on the page of one study, never in a list."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    show_patient_id: bool = False
+
+
+class Worker(Table):
+    """The job worker; `name` is how unfinished jobs are found again after a crash, so it must stay the same."""
+
+    name: Annotated[str, Field(min_length=1)] = "worker-1"
+    drain_s: Seconds = 60.0
+    self_test: bool = True
+
+
+class Log(Table):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,0 +1,36 @@
+"""How results leave: [delivery], [[destination]]."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from service.settings.table import Address, AeTitle, Output, Seconds, Syntax, Table
+
+
+class Delivery(Table):
+    """How results are sent; a destination that is down is asked again after ever longer pauses."""
+
+    ae_title: AeTitle = "CRYOMARGIN"
+    timeout_s: Seconds = 30.0
+    first_pause_s: Seconds = 5.0
+    longest_pause_s: Seconds = 900.0
+
+
+class DestinationTable(Table):
+    """One receiver of results: address "AETITLE@host:port"; `verify` asks by C-FIND whether they arrived.
+
+    `objects` are those that it gets (empty: all that are made), `transfer_syntaxes` those offered to it, `character_set` the
+    one that texts are written in for it.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    address: Address
+    verify: Literal["find", "none"] = "none"
+    objects: tuple[Output, ...] = ()
+    transfer_syntaxes: Annotated[tuple[Syntax, ...], Field(min_length=1)] = (
+        "explicit_vr_little_endian",
+        "implicit_vr_little_endian",
+    )
+    character_set: Literal["as_made", "ISO_IR 100", "ISO_IR 192"] = "as_made"
