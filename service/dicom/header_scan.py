@@ -75,6 +75,11 @@ def is_ours(header: Header) -> bool:
     return header.device_uid == DEVICE_UID
 
 
+def is_uid(text: str) -> bool:
+    """Whether `text` has the form of a UID (PS3.5 section 9.1; leading zeros of a component are let through)."""
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
+
+
 def read_header(content: Path | bytes | memoryview, transfer_syntax_uid: str = "") -> Header:
     """The header of a DICOM file, or of a bare data set in `transfer_syntax_uid` as it travels in a C-STORE.
 
@@ -108,7 +113,7 @@ def _file_meta(stream: BinaryIO, size: int) -> str:
 def _inflate(stream: BinaryIO) -> bytes:
     """The beginning of a deflated data set; a bomb is not inflated any further."""
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream.read(), _INFLATED)
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream.read(_INFLATED), _INFLATED)
     except zlib.error as error:
         raise Unusable("header.deflate", "The data set cannot be inflated although its transfer syntax says so.") from error
 
@@ -133,7 +138,7 @@ def _uid(found: dict[int, bytes], tag: int, name: str) -> str:
     value = found.get(tag, b"").decode("latin-1").rstrip("\0 ")
     if not value:
         raise Unusable("header.uid_missing", f"The object has no {name}.")
-    if len(value) > 64 or not _UID.fullmatch(value):
+    if not is_uid(value):
         raise Unusable("header.uid_invalid", f"The {name} of the object is not a UID.")
     return value
 

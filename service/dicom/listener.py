@@ -141,13 +141,13 @@ class Listener:
             offered = Offered(
                 sop_class_uid=_uid(request.AffectedSOPClassUID),
                 sop_instance_uid=_uid(request.AffectedSOPInstanceUID),
-                abstract_syntax_uid=_uid(event.context.abstract_syntax),
                 transfer_syntax_uid=_uid(event.context.transfer_syntax),
-                dataset=request.DataSet.getbuffer() if request.DataSet is not None else memoryview(b""),
+                abstract_syntax_uid=_uid(event.context.abstract_syntax),
                 calling_ae=caller.ae_title,
                 association_id=caller.association_id,
             )
-            return _status(self._reception.store(offered))
+            dataset = request.DataSet.getbuffer() if request.DataSet is not None else b""
+            return _status(self._reception.store(offered, dataset))
 
 
 def _entity(options: ListenerOptions) -> AE:

@@ -1,23 +1,25 @@
-"""What becomes of one C-STORE: checked, made durable, indexed, answered. Knows no network.
+"""What becomes of one instance that is sent to us: written, checked, made durable, indexed, answered. Knows no network.
 
-Whatever reads the wire hands over an `Offered` and sends the `Answer`. Source of the statuses: DICOM PS3.4 table B.2-1 and
-PS3.7 annex C.
+The one door, for C-STORE and for whatever else brings instances: `begin` with what is announced, `write` the bare data set in
+pieces, `finish` for the answer. Source of the statuses: DICOM PS3.4 table B.2-1 and PS3.7 annex C.
 """
 
 from __future__ import annotations
 
 import struct
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import structlog
 
-from service.errors import CryomarginError, TryAgain
-from service.store.files import Files
+from service.dicom.header_scan import is_uid
+from service.errors import CryomarginError, TryAgain, Unusable
+from service.store.files import Files, Incoming
 from service.store.header import HeaderLike
 from service.store.index import Index
 from service.store.records import Added, Kept, received
@@ -32,6 +34,9 @@ CANNOT_UNDERSTAND = 0xC000
 IMPLEMENTATION_CLASS_UID = "2.25.232915710255875071510348660016899711989"
 IMPLEMENTATION_VERSION = "CRYOMARGIN"
 
+_BEGINNING = 16 * 1024  # bytes: holds what is asked of the header of an ordinary object
+_ROOM_EVERY = 16 * 1024 * 1024  # bytes after which the room on the disk is looked at again
+
 log = structlog.get_logger(__name__)
 
 
@@ -45,13 +50,15 @@ class HeaderReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A C-STORE request: what its command set says, how its data set is encoded, and the data set itself."""
+    """What is announced before the first byte comes, by a command set or by the file meta information of a file.
+
+    `abstract_syntax_uid` is that of the presentation context, empty where there is none.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
-    abstract_syntax_uid: str
     transfer_syntax_uid: str
-    dataset: memoryview
+    abstract_syntax_uid: str = ""
     calling_ae: str = ""
     association_id: str = ""
 
@@ -76,41 +83,62 @@ class Reception:
         self._clock = clock
         self._min_free_bytes = min_free_bytes
 
-    def store(self, offered: Offered) -> Answer:
+    def begin(self, offered: Offered, size: int = 0) -> Arriving:
+        """The way in for one instance, whose data set comes in pieces; `size` in bytes, 0 when unknown. Never raises."""
+        return Arriving(self, offered, size)
+
+    def store(self, offered: Offered, dataset: bytes | memoryview) -> Answer:
         """Success only when file and row are durable; otherwise a refusal that says why. Never raises."""
-        answer = self._answer(offered)
-        if answer.status != SUCCESS:
-            log.warning("refused", status=f"0x{answer.status:04X}", reason=answer.comment, calling_ae=offered.calling_ae)
-        return answer
+        with self.begin(offered, len(dataset)) as arriving:
+            arriving.write(dataset)
+            return arriving.finish()
 
-    def _answer(self, offered: Offered) -> Answer:
-        try:
-            return self._store(offered)
-        except TryAgain as error:
-            return Answer(OUT_OF_RESOURCES, error.sentence)
-        except CryomarginError as error:
-            return Answer(CANNOT_UNDERSTAND, error.sentence)
-        except OSError as error:
-            return Answer(OUT_OF_RESOURCES, f"The disk does not take it: {error.strerror or type(error).__name__}.")
-        except Exception as error:  # noqa: BLE001 - the outer door: whatever happened, the peer gets an answer
-            log.error("store_failed", error=type(error).__name__, where=_where(error))  # noqa: TRY400 - values stay out of logs
-            return Answer(PROCESSING_FAILURE, "An internal fault; see the log of the service.")
+    def open(self, offered: Offered, size: int) -> Incoming:
+        """A file that begins with what was announced.
 
-    def _store(self, offered: Offered) -> Answer:
-        if self._files.free_bytes() - len(offered.dataset) < self._min_free_bytes:
-            return Answer(OUT_OF_RESOURCES, "The disk is nearly full.")
-        header = self._read_header(offered.dataset, offered.transfer_syntax_uid)
+        Raises:
+            Unusable: when what was announced names no instance.
+            TryAgain: when the disk is nearly full.
+        """
+        if not (is_uid(offered.sop_class_uid) and is_uid(offered.sop_instance_uid) and is_uid(offered.transfer_syntax_uid)):
+            raise Unusable("reception.uid", "The class, the instance or the transfer syntax that was announced is not a UID.")
+        self.require_room(size)
+        incoming = self._files.receive()
+        incoming.write(file_head(offered.sop_class_uid, offered.sop_instance_uid, offered.transfer_syntax_uid))
+        return incoming
+
+    def require_room(self, size: int) -> None:
+        """Nothing, when `size` more bytes leave enough room.
+
+        Raises:
+            TryAgain: when they do not.
+        """
+        if self._files.free_bytes() - size < self._min_free_bytes:
+            raise TryAgain("reception.disk", "The disk is nearly full.")
+
+    def keep(self, offered: Offered, incoming: Incoming) -> Answer:
+        """Make a whole instance durable and known.
+
+        Raises:
+            CryomarginError, OSError: when that cannot be; nothing of it may then stay.
+        """
+        header = self._header(offered, incoming)
         contradiction = _contradiction(header, offered)
         if contradiction:
             return Answer(DOES_NOT_MATCH, contradiction)
-        self._add(header, offered, self._keep(header, offered))
+        self._add(header, offered, incoming.commit())
         return Answer(SUCCESS)
 
-    def _keep(self, header: HeaderLike, offered: Offered) -> Kept:
-        with self._files.receive() as incoming:
-            incoming.write(file_head(header.sop_class_uid, header.sop_instance_uid, offered.transfer_syntax_uid))
-            incoming.write(offered.dataset)
-            return incoming.commit()
+    def _header(self, offered: Offered, incoming: Incoming) -> HeaderLike:
+        """Nearly always the first bytes hold all that is asked; a header that is longer is read from the file."""
+        head = len(file_head(offered.sop_class_uid, offered.sop_instance_uid, offered.transfer_syntax_uid))
+        beginning = incoming.read(_BEGINNING, head)
+        try:
+            return self._read_header(memoryview(beginning), offered.transfer_syntax_uid)
+        except CryomarginError:
+            if len(beginning) < _BEGINNING:
+                raise
+            return self._read_header(incoming.part)
 
     def _add(self, header: HeaderLike, offered: Offered, kept: Kept) -> None:
         added = self._index.add_instance(
@@ -124,13 +152,89 @@ class Reception:
             log.debug("stored", study=header.study_instance_uid, instance=header.sop_instance_uid, outcome=added.value)
 
 
+class Arriving:
+    """One instance on its way in: write its data set in pieces, then finish. Without `finish` nothing of it stays.
+
+    What goes wrong is kept for the answer: the pieces that still come are taken and dropped, so that the sender can hear why.
+    """
+
+    def __init__(self, reception: Reception, offered: Offered, size: int) -> None:
+        self._reception = reception
+        self._offered = offered
+        self._incoming: Incoming | None = None
+        self._refusal: Answer | None = None
+        self._unchecked = 0
+        with self._answering():
+            self._incoming = reception.open(offered, size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the answer is already known to be a refusal: who can, stops sending."""
+        return self._refusal is not None
+
+    def write(self, piece: bytes | bytearray | memoryview) -> None:
+        """The next bytes of the data set. Never raises."""
+        if self._incoming is None:
+            return
+        with self._answering():
+            self._unchecked += len(piece)
+            if self._unchecked > _ROOM_EVERY:
+                self._reception.require_room(len(piece))
+                self._unchecked = 0
+            self._incoming.write(piece)
+
+    def finish(self) -> Answer:
+        """Success only when file and row are durable; otherwise a refusal that says why. Never raises."""
+        answer = Answer(PROCESSING_FAILURE, "The instance was already answered or abandoned.")
+        if self._incoming is not None:
+            with self._answering():
+                answer = self._reception.keep(self._offered, self._incoming)
+        answer = self._refusal or answer
+        self.abandon()
+        if answer.status != SUCCESS:
+            log.warning("refused", status=f"0x{answer.status:04X}", reason=answer.comment, calling_ae=self._offered.calling_ae)
+        return answer
+
+    def abandon(self) -> None:
+        """Leave nothing behind, unless it is finished. Never raises; harmless when repeated."""
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None:
+            with suppress(OSError):  # the start-up sweeps what a failing disk does not let go
+                incoming.close()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Turn what goes wrong inside into the refusal of this instance."""
+        try:
+            yield
+        except TryAgain as error:
+            self._refuse(Answer(OUT_OF_RESOURCES, error.sentence))
+        except CryomarginError as error:
+            self._refuse(Answer(CANNOT_UNDERSTAND, error.sentence))
+        except OSError as error:
+            self._refuse(Answer(OUT_OF_RESOURCES, f"The disk does not take it: {error.strerror or type(error).__name__}."))
+        except Exception as error:  # noqa: BLE001 - the outer door: whatever happened, the peer gets an answer
+            log.error("store_failed", error=type(error).__name__, where=_where(error))  # noqa: TRY400 - values stay out of logs
+            self._refuse(Answer(PROCESSING_FAILURE, "An internal fault; see the log of the service."))
+
+    def _refuse(self, answer: Answer) -> None:
+        self._refusal = answer
+        self.abandon()
+
+
 def _contradiction(header: HeaderLike, offered: Offered) -> str:
     """How the data set contradicts the command set or its presentation context; empty when it does not."""
     if header.sop_class_uid != offered.sop_class_uid:
         return "The SOP class of the data set is not that of the command."
     if header.sop_instance_uid != offered.sop_instance_uid:
         return "The SOP instance of the data set is not that of the command."
-    if offered.abstract_syntax_uid != offered.sop_class_uid:
+    if offered.abstract_syntax_uid not in ("", offered.sop_class_uid):
         return "The SOP class is not that of the presentation context."
     return ""
 

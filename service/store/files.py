@@ -36,36 +36,50 @@ class Incoming:
     """
 
     def __init__(self, part: Path, target: Path, key: str) -> None:
-        self._part = part
+        self.part = part
         self._target = target
         self._key = key
         self._digest = hashlib.sha256()
         self._size = 0
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-        self._file = os.fdopen(descriptor, "wb")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._renamed = False
+        # Unbuffered: pieces are large, and what was written can be read back at once.
+        self._descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        # After `commit` the part file has another name; before it, this is the abort. A full disk can fail even the close.
-        try:
-            self._file.close()
-        finally:
-            self._part.unlink(missing_ok=True)
+        self.close()
 
-    def write(self, content: bytes | memoryview) -> None:
+    def close(self) -> None:
+        """Let go of it; without a `commit` before, nothing remains. A second call is harmless."""
+        if self._descriptor < 0:
+            return
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            os.close(descriptor)  # a full disk can fail even this
+        finally:
+            if not self._renamed:
+                self.part.unlink(missing_ok=True)
+
+    def write(self, content: bytes | bytearray | memoryview) -> None:
         """Append `content`."""
-        self._file.write(content)
         self._digest.update(content)
         self._size += len(content)
+        written = os.write(self._descriptor, content)
+        while written < len(content):
+            written += os.write(self._descriptor, memoryview(content)[written:])
+
+    def read(self, length: int, offset: int) -> bytes:
+        """At most `length` bytes of what was written, from `offset`."""
+        return os.pread(self._descriptor, length, offset)
 
     def commit(self) -> Kept:
         """Make the file durable under its key; when this returns, a power failure does not lose it."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._part.rename(self._target)
+        os.fsync(self._descriptor)
+        self.part.rename(self._target)
+        self._renamed = True
         _fsync_folder(self._target.parent)
         return Kept(self._key, self._digest.hexdigest(), self._size)
 

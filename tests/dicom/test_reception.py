@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import struct
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +18,13 @@ from service.errors import TryAgain
 from service.store.files import Files, Incoming
 from service.store.index import Index
 from service.store.records import Added, Received
-from tests.dicom.wire import CT, EXPLICIT, MR, STUDY, an_image, encode
+from tests.dicom.wire import CT, DEFLATED, EXPLICIT, MR, STUDY, an_image, encode
+
+IMAGE = encode(an_image("1.2.3"))
 
 
-def offer(uid: str = "1.2.3", content: bytes | None = None) -> Offered:
-    dataset = content if content is not None else encode(an_image(uid))
-    return Offered(MR, uid, MR, EXPLICIT, memoryview(dataset), "SCANNER", "a1")
+def offer(uid: str = "1.2.3") -> Offered:
+    return Offered(MR, uid, EXPLICIT, MR, "SCANNER", "a1")
 
 
 def reception(files: Files, index: Index, *, min_free_bytes: int = 0) -> Reception:
@@ -61,11 +65,69 @@ def broken(tmp_path: Path) -> BrokenIndex:
 
 
 def test_success_means_a_file_and_a_row(files: Files, index: Index) -> None:
-    assert reception(files, index).store(offer()) == Answer(0x0000)
+    assert reception(files, index).store(offer(), IMAGE) == Answer(0x0000)
 
     (stored,) = index.instances(STUDY)
     assert files.path(stored.key).read_bytes() == file_head(MR, "1.2.3", EXPLICIT) + encode(an_image("1.2.3"))
     assert files.describe(stored.key).sha256 == stored.sha256
+
+
+def test_a_data_set_may_come_in_pieces(files: Files, index: Index) -> None:
+    with reception(files, index).begin(offer()) as arriving:
+        for start in range(0, len(IMAGE), 7):
+            arriving.write(IMAGE[start : start + 7])
+        assert arriving.finish() == Answer(0x0000)
+
+    (stored,) = index.instances(STUDY)
+    assert files.path(stored.key).read_bytes() == file_head(MR, "1.2.3", EXPLICIT) + IMAGE
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+def test_a_header_longer_than_the_first_look_is_read_from_the_file(files: Files, index: Index, syntax: str) -> None:
+    """Scanners put private elements of any size before the study's UID."""
+    private = struct.pack("<HH2sHL", 0x0009, 0x1010, b"OB", 0, 40_000) + os.urandom(40_000)
+    patient = IMAGE.index(struct.pack("<HH", 0x0010, 0x0010))
+    long = IMAGE[:patient] + private + IMAGE[patient:]
+    content = long if syntax == EXPLICIT else zlib.compress(long, wbits=-zlib.MAX_WBITS)
+    assert len(content) > 16384
+
+    assert reception(files, index).store(replace(offer(), transfer_syntax_uid=syntax), content) == Answer(0x0000)
+
+
+def test_what_is_not_finished_leaves_nothing(files: Files, index: Index) -> None:
+    with reception(files, index).begin(offer()) as arriving:
+        arriving.write(IMAGE)
+        assert [path.suffix for path in files.root.rglob("*") if path.is_file()] == [".part"]
+
+    assert [path for path in files.root.rglob("*") if path.is_file()] == []
+    assert arriving.finish().status == 0x0110
+    assert index.counts().instances == 0
+
+
+def test_a_disk_that_fills_while_an_instance_comes_refuses_it_and_takes_the_rest_of_its_bytes(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender goes on until the end of its object; only then it hears the answer."""
+    monkeypatch.setattr("service.dicom.reception._ROOM_EVERY", 100)
+    files = TightFiles(tmp_path / "content")
+    files.free = 10_000
+    with reception(files, index, min_free_bytes=1000).begin(offer()) as arriving:
+        arriving.write(IMAGE[:150])
+        early = arriving.refused
+        files.free = 1000
+        arriving.write(IMAGE[150:300])
+        assert (early, arriving.refused) == (False, True)
+        arriving.write(IMAGE[300:])
+        assert arriving.finish() == Answer(0xA700, "The disk is nearly full.")
+
+    assert [path for path in files.root.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("uid", ["", "../../evil", "1.2.3\n", "x" * 70_000, "\u0661.2"])
+def test_what_is_announced_must_be_uids(files: Files, index: Index, uid: str) -> None:
+    for offered in (replace(offer(), sop_instance_uid=uid), replace(offer(), transfer_syntax_uid=uid)):
+        assert reception(files, index).store(offered, IMAGE).status == 0xC000
+    assert [path for path in files.root.rglob("*") if path.is_file()] == []
 
 
 def test_the_file_meta_is_what_the_standard_wants(tmp_path: Path) -> None:
@@ -79,8 +141,8 @@ def test_the_file_meta_is_what_the_standard_wants(tmp_path: Path) -> None:
 
 
 def test_the_same_object_makes_the_same_file_whoever_sends_it(files: Files, index: Index) -> None:
-    reception(files, index).store(offer())
-    reception(files, index).store(replace(offer(), calling_ae="ARCHIVE", association_id="a2"))
+    reception(files, index).store(offer(), IMAGE)
+    reception(files, index).store(replace(offer(), calling_ae="ARCHIVE", association_id="a2"), IMAGE)
 
     assert index.counts().instances == 1
     assert index.counts().conflicts == 0
@@ -92,15 +154,15 @@ def test_below_the_watermark_nothing_is_taken_and_above_it_again(tmp_path: Path,
     station = reception(files, index, min_free_bytes=1000)
     files.free = 1000
 
-    assert station.store(offer()) == Answer(0xA700, "The disk is nearly full.")
+    assert station.store(offer(), IMAGE) == Answer(0xA700, "The disk is nearly full.")
     assert list(files.received_keys()) == []
 
     files.free = 1000 + len(encode(an_image("1.2.3")))
-    assert station.store(offer()) == Answer(0x0000)
+    assert station.store(offer(), IMAGE) == Answer(0x0000)
 
 
 def test_a_disk_that_fails_is_out_of_resources(tmp_path: Path, index: Index) -> None:
-    answer = reception(BrokenFiles(tmp_path / "content"), index).store(offer())
+    answer = reception(BrokenFiles(tmp_path / "content"), index).store(offer(), IMAGE)
 
     assert answer == Answer(0xA700, "The disk does not take it: No space left on device.")
     assert index.counts().instances == 0
@@ -109,13 +171,13 @@ def test_a_disk_that_fails_is_out_of_resources(tmp_path: Path, index: Index) -> 
 def test_an_index_that_is_down_is_out_of_resources(files: Files, broken: BrokenIndex) -> None:
     broken.fault = TryAgain("store.unavailable", "The index cannot be reached.")
 
-    assert reception(files, broken).store(offer()) == Answer(0xA700, "The index cannot be reached.")
+    assert reception(files, broken).store(offer(), IMAGE) == Answer(0xA700, "The index cannot be reached.")
     broken.close()
 
 
 def test_a_fault_of_our_own_is_answered_and_logged_without_its_values(files: Files, broken: BrokenIndex) -> None:
     with capture_logs() as logs:
-        assert reception(files, broken).store(offer()).status == 0x0110
+        assert reception(files, broken).store(offer(), IMAGE).status == 0x0110
     broken.close()
 
     assert "RuntimeError" in str(logs)
@@ -124,17 +186,17 @@ def test_a_fault_of_our_own_is_answered_and_logged_without_its_values(files: Fil
 
 def test_what_was_not_indexed_is_found_at_the_next_start(files: Files, index: Index, broken: BrokenIndex) -> None:
     """The file may stay: it was never acknowledged, and a repetition of it is removed later."""
-    reception(files, broken).store(offer())
+    reception(files, broken).store(offer(), IMAGE)
     broken.close()
 
     assert len(index.reconcile(files, read_header).added) == 1
-    assert reception(files, index).store(offer()) == Answer(0x0000)
+    assert reception(files, index).store(offer(), IMAGE) == Answer(0x0000)
     assert index.counts().instances == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage!garbage!", encode(an_image("1.2.3"))[:60]])
 def test_what_cannot_be_read_is_not_understood(files: Files, index: Index, content: bytes) -> None:
-    assert reception(files, index).store(offer(content=content)).status == 0xC000
+    assert reception(files, index).store(offer(), content).status == 0xC000
     assert list(files.received_keys()) == []
 
 
@@ -147,21 +209,21 @@ def test_what_cannot_be_read_is_not_understood(files: Files, index: Index, conte
     ],
 )
 def test_a_data_set_must_be_what_the_command_says(files: Files, index: Index, offered: Offered) -> None:
-    assert reception(files, index).store(offered).status == 0xA900
+    assert reception(files, index).store(offered, IMAGE).status == 0xA900
     assert list(files.received_keys()) == []
 
 
 def test_every_refusal_is_logged_with_its_reason(files: Files, index: Index) -> None:
     with capture_logs() as logs:
-        reception(files, index).store(offer(content=b"x"))
+        reception(files, index).store(offer(), b"x")
 
     assert [(entry["event"], entry["status"], entry["calling_ae"]) for entry in logs] == [("refused", "0xC000", "SCANNER")]
 
 
 def test_patients_are_never_logged(files: Files, index: Index) -> None:
     with capture_logs() as logs:
-        reception(files, index).store(offer())
-        reception(files, index).store(offer(content=encode(an_image("1.2.3", {"PatientID": "P2"}))))
+        reception(files, index).store(offer(), IMAGE)
+        reception(files, index).store(offer(), encode(an_image("1.2.3", {"PatientID": "P2"})))
 
     assert [entry["event"] for entry in logs] == ["stored", "conflict"]
     assert not any(word in str(logs) for word in ("DOE", "JANE", "'P1'", "'P2'"))
