@@ -5,6 +5,7 @@ Source: DICOM PS3.3 C.7.6.2, C.7.6.16, C.8.3, C.8.13; private elements as the ve
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +25,9 @@ _TIMES = (
 _PRIVATE_B_VALUES = ((0x0019, 0x100C), (0x2001, 0x1003), (0x0043, 0x1039), (0x0065, 0x1009))
 _GE_B_VALUE_OFFSET = 1_000_000_000
 _GE_IMAGE_KIND = (0x0043, 0x102F)
+_PHILIPS_DYNAMIC_BEGIN = (0x2005, 0x10A0)  # seconds; AcquisitionTime is that of the series
+_CANON_B_VALUE = re.compile(r"b=(\d+(?:\.\d+)?)\(")  # ImageComments "b=1500(0.445,0.000,0.895)"
+_GIVEN = {"YES": True, "NO": False}
 _GE_KINDS = {1: "PHASE", 2: "REAL", 3: "IMAGINARY"}
 
 
@@ -68,11 +72,13 @@ def _classic(dataset: Dataset) -> Frame:
         b_value=_classic_b_value(dataset),
         image_type=_words(texts(dataset, "ImageType"), text(dataset, "ComplexImageComponent"), _ge_kind(dataset)),
         stack_id=text(dataset, "StackID"),
+        offset_s=number(dataset, _PHILIPS_DYNAMIC_BEGIN),
     )
 
 
 def _enhanced(dataset: Dataset, groups: Groups, count: int) -> Frame:
     content, timing = groups.first("FrameContentSequence"), groups.first("TemporalPositionSequence")
+    usage = groups.first("ContrastBolusUsageSequence")
     cardiac = groups.first("CardiacSynchronizationSequence")
     measures = groups.first("PixelMeasuresSequence")
     return Frame(
@@ -89,6 +95,9 @@ def _enhanced(dataset: Dataset, groups: Groups, count: int) -> Frame:
         b_value=_enhanced_b_value(groups.first("MRDiffusionSequence")),
         image_type=_frame_type(dataset, groups.first("MRImageFrameTypeSequence")),
         stack_id=text(content, "StackID"),
+        offset_s=number(timing, "TemporalPositionTimeOffset"),
+        contrast_given=_GIVEN.get(text(usage, "ContrastBolusAgentAdministered").upper()),
+        contrast_phase=text(usage, "ContrastBolusAgentPhase").upper(),
     )
 
 
@@ -124,7 +133,12 @@ def _classic_b_value(dataset: Dataset) -> float | None:
     """The b-value in s/mm²; GE adds 10⁹ to it."""
     keys = ("DiffusionBValue", *_PRIVATE_B_VALUES)
     found = next((value for key in keys if (value := number(dataset, key)) is not None), None)
-    return found if found is None else found % _GE_B_VALUE_OFFSET
+    return _canon_b_value(dataset) if found is None else found % _GE_B_VALUE_OFFSET
+
+
+def _canon_b_value(dataset: Dataset) -> float | None:
+    comment = _CANON_B_VALUE.match(text(dataset, "ImageComments"))
+    return None if comment is None else float(comment.group(1))
 
 
 def _enhanced_b_value(diffusion: Dataset) -> float | None:

@@ -6,6 +6,8 @@ Source: DICOM PS3.3 C.7.1, C.7.3, C.7.6.16, C.8.3, C.8.13.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydicom.dataset import Dataset
 
 from service.dicom.attributes import date_and_time, integer, item, number, text, texts
@@ -101,7 +103,9 @@ def _acquisition(dataset: Dataset, groups: Groups) -> Acquisition:
         repetition_time=_first(dataset, timing, "RepetitionTime"),
         flip_angle=_first(dataset, timing, "FlipAngle"),
         echo_train_length=integer(dataset, "EchoTrainLength") or integer(timing, "RFEchoTrainLength"),
-        contrast_agent=_contrast_agent(dataset, groups.first("ContrastBolusUsageSequence")),
+        contrast_agent=_contrast_agent(dataset),
+        contrast_at=_contrast_start(dataset),
+        field_strength=number(dataset, "MagneticFieldStrength"),
         manufacturer=text(dataset, "Manufacturer"),
         model=text(dataset, "ManufacturerModelName"),
     )
@@ -120,8 +124,11 @@ def _option_words(modifier: Dataset) -> tuple[str, ...]:
     return ("FS",) if text(modifier, "SpectrallySelectedSuppression").startswith("FAT") else ()
 
 
-def _contrast_agent(dataset: Dataset, usage: Dataset) -> str:
-    """The agent that was given; none where the frames say that it was not given yet."""
-    if text(usage, "ContrastBolusAgentAdministered") == "NO":
-        return ""
+def _contrast_start(dataset: Dataset) -> datetime | None:
+    """When the injection began."""
+    return date_and_time(dataset, [(day, "ContrastBolusStartTime") for day in ("AcquisitionDate", "SeriesDate", "StudyDate")])
+
+
+def _contrast_agent(dataset: Dataset) -> str:
+    """The agent of the exam; whether it was in already is said by the frames, if at all."""
     return text(dataset, "ContrastBolusAgent") or text(item(dataset, "ContrastBolusAgentSequence"), "CodeMeaning")

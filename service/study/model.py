@@ -21,6 +21,8 @@ class Role(StrEnum):
     PORTAL_VENOUS = "portal_venous"
     DELAYED = "delayed"
     HEPATOBILIARY = "hepatobiliary"
+    IN_PHASE = "in_phase"
+    OPPOSED_PHASE = "opposed_phase"
     T2 = "t2"
     DWI = "dwi"
     ADC = "adc"
@@ -45,7 +47,8 @@ class Frame:
     """One image plane: a classic instance has one, an Enhanced one has many.
 
     `orientation` is ImageOrientationPatient (row cosines, then column cosines); `spacing` is PixelSpacing (between rows,
-    between columns). None where the object does not say.
+    between columns); `offset_s` is the time from the start of the series. `contrast_given` says whether the agent was in;
+    `contrast_phase` is the scanner's own word for when ("ARTERIAL", "PORTAL_VENOUS"...). None where the object does not say.
     """
 
     number: int
@@ -61,6 +64,9 @@ class Frame:
     b_value: float | None = None
     image_type: tuple[str, ...] = ()
     stack_id: str = ""
+    offset_s: float | None = None
+    contrast_given: bool | None = None
+    contrast_phase: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class Acquisition:
     flip_angle: float | None = None
     echo_train_length: int | None = None
     contrast_agent: str = ""
+    contrast_at: datetime | None = None  # start of the injection
+    field_strength: float | None = None  # tesla
     manufacturer: str = ""
     model: str = ""
 
@@ -132,6 +140,11 @@ class Phase:
     def first(self) -> Instance:
         """The instance whose series-level attributes stand for the phase."""
         return self.planes[0].instance
+
+    @property
+    def b_value(self) -> float | None:
+        """The diffusion weighting, s/mm²; None when nothing says it."""
+        return self.planes[0].frame.b_value
 
 
 @dataclass(frozen=True, slots=True)

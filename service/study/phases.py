@@ -195,6 +195,7 @@ _WHEN_CROWDED = (
     Split("acquisition", _equal(lambda plane: plane.frame.acquisition_number)),
     Split("trigger time", _near(lambda plane: plane.frame.trigger_time, 1.0)),
     Split("contrast", _equal(lambda plane: plane.instance.acquisition.contrast_agent)),
+    Split("contrast given", _equal(lambda plane: plane.frame.contrast_given)),
     Split("acquisition time", _equal(lambda plane: plane.frame.acquired_at)),
     Split("order", _ranks),
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from service.study.contrast import RoleVote, contrast_votes, most_common_grid
 from service.study.model import Phase, Role, RoleGuess, Study
+from service.study.timeline import phase_time
 from service.study.weighting import Kind, Vote, described, kind_votes
 
 ENOUGH = 0.5  # a phase with less is UNKNOWN
@@ -20,6 +21,8 @@ _ROLES = {
     Kind.DWI: Role.DWI,
     Kind.ADC: Role.ADC,
     Kind.SUBTRACTION: Role.SUBTRACTION,
+    Kind.IN_PHASE: Role.IN_PHASE,
+    Kind.OPPOSED_PHASE: Role.OPPOSED_PHASE,
     Kind.LOCALIZER: Role.LOCALIZER,
     Kind.OTHER: Role.OTHER,
 }
@@ -37,7 +40,7 @@ def assign_roles(study: Study) -> dict[str, RoleGuess]:
     A score of at least 0.5 stands on more than a description's hint alone; less is UNKNOWN. Order of phases in the study
     does not matter, their times do.
     """
-    votes = {phase.key: kind_votes(phase) for phase in study.phases}
+    votes = {phase.key: kind_votes(phase, _company(phase, study.phases)) for phase in study.phases}
     kinds = {key: _kind(found) for key, found in votes.items()}
     t1 = [phase for phase in study.phases if kinds[phase.key] is Kind.T1]
     contrast = contrast_votes([phase for phase in t1 if not _is_elsewhere(phase)] or t1)
@@ -46,6 +49,17 @@ def assign_roles(study: Study) -> dict[str, RoleGuess]:
         phase.key: _guess(phase, votes[phase.key], contrast.get(phase.key, ()), odd=_shape(phase) != grid)
         for phase in study.phases
     }
+
+
+def _company(phase: Phase, phases: Sequence[Phase]) -> list[Phase]:
+    """The phases of its series, and those that the same scan gave (scanners keep two echoes in two series)."""
+    at, tr = phase_time(phase), phase.first.acquisition.repetition_time
+    return [
+        other
+        for other in phases
+        if other.series_instance_uid == phase.series_instance_uid
+        or (at is not None and phase_time(other) == at and other.first.acquisition.repetition_time == tr)
+    ]
 
 
 def _shape(phase: Phase) -> tuple[int, int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.study.model import Phase, Study
@@ -52,6 +53,28 @@ def acquired_at(study: Study) -> datetime | None:
     times = [time for phase in study.phases if (time := phase_time(phase)) is not None]
     started = [instance.study_at for series in study.series for instance in series.instances if instance.study_at is not None]
     return min(times or started, default=None)
+
+
+def times_of(phases: Sequence[Phase]) -> dict[str, datetime | None]:
+    """When each phase was made, by `Phase.key`.
+
+    Where all phases of a series carry the clock of its start (Philips, classic MR), their offsets from it are added.
+    """
+    at = {phase.key: phase_time(phase) for phase in phases}
+    for phase in phases:
+        series = [other for other in phases if other.series_instance_uid == phase.series_instance_uid]
+        offsets = {other.key: offset for other in series if (offset := _offset(other)) is not None}
+        started = phase_time(phase)
+        one_clock = len(series) > 1 and {phase_time(other) for other in series} == {started}
+        if started is not None and one_clock and len(set(offsets.values())) == len(series):
+            at[phase.key] = started + timedelta(seconds=offsets[phase.key])
+    return at
+
+
+def _offset(phase: Phase) -> float | None:
+    """Seconds from the start of the series; a dynamic series of Philips counts them as trigger time."""
+    frame = phase.planes[0].frame
+    return frame.trigger_time / 1000 if frame.offset_s is None and frame.trigger_time is not None else frame.offset_s
 
 
 def phase_time(phase: Phase) -> datetime | None:

@@ -135,11 +135,14 @@ def test_an_enhanced_image_has_the_same_record_with_many_frames() -> None:
     assert (made.contrast_agent, instance.body_part, instance.slice_thickness) == ("Gadobutrol", "Liver", 3.0)
 
 
-def test_an_enhanced_image_from_before_the_injection_has_no_agent() -> None:
+def test_an_enhanced_image_says_whether_the_agent_was_in() -> None:
     dataset = enhanced()
-    usage = record(ContrastBolusUsageSequence=record(ContrastBolusAgentAdministered="NO"))
+    usage = record(
+        ContrastBolusUsageSequence=record(ContrastBolusAgentAdministered="NO", ContrastBolusAgentPhase="PRE_CONTRAST")
+    )
     dataset.SharedFunctionalGroupsSequence[0].update(usage)
-    assert read_instance(dataset, "key").acquisition.contrast_agent == ""
+    frame = read_instance(dataset, "key").frames[0]
+    assert (frame.contrast_given, frame.contrast_phase) == (False, "PRE_CONTRAST")
 
 
 def test_an_undirected_diffusion_frame_has_b_zero() -> None:

