@@ -119,6 +119,24 @@ def analyse(folder: Path, /, *, out: Path | None = None, json: bool = False, con
     sys.exit(analyse_folder(console, _settings(config), folder, out or Path("cryomargin-results"), as_json=json))
 
 
+@app.command(name="import")
+def import_(folder: Path, /, *, list_failed: bool = False, config: Config = None) -> None:
+    """Take the DICOM files below FOLDER into the store, as if they had been sent; the service may be running.
+
+    Parameters
+    ----------
+    folder
+        Searched through all its subfolders. May be one file.
+    list_failed
+        Print the path of each file that was refused or could not be read, with the reason. Paths may name patients.
+    """
+    from service.commands.importing import import_folder
+    from service.startup import configure_log
+
+    configure_log("error")  # the summary says what became of each file; a line each would bury the progress
+    sys.exit(import_folder(console, _settings(config), folder, list_failed=list_failed))
+
+
 @app.command
 def replay(study_uid: str, /, *, config: Config = None) -> None:
     """Analyse a received study once more; the running worker takes it up.

@@ -1,4 +1,4 @@
 """The wire, in and out: the only package that talks DICOM to others.
 
-In: listener, contexts, callers, reception, header_scan, headers, read. Out: destination, association, sender, query.
+In: listener, contexts, callers, reception, part10, header_scan, headers, read. Out: destination, association, sender, query.
 """

@@ -34,7 +34,7 @@ _STUDY, _SERIES, _NUMBER = 0x0020000D, 0x0020000E, 0x00200011
 _WANTED = frozenset(
     {_CHARSET, _CLASS, _INSTANCE, _MODALITY, _DESCRIPTION, _PATIENT, _DEVICE, _STUDY, _SERIES, _NUMBER},
 )
-_SYNTAX = 0x00020010
+_META_CLASS, _META_INSTANCE, _SYNTAX = 0x00020002, 0x00020003, 0x00020010
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -75,6 +75,32 @@ def is_ours(header: Header) -> bool:
     return header.device_uid == DEVICE_UID
 
 
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """What stands before the data set of a DICOM file, `length` bytes in all; a UID that is missing there is empty."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    length: int
+
+
+def read_file_meta(head: bytes | memoryview) -> FileMeta:
+    """The file meta information (PS3.10 section 7.1) at the beginning of a file.
+
+    Raises:
+        Unusable: when this is no DICOM file, or when the meta information does not end within `head`.
+    """
+    stream = io.BytesIO(head)
+    found = _file_meta(stream, len(head))
+    return FileMeta(
+        sop_class_uid=_text(found.get(_META_CLASS, b""), b""),
+        sop_instance_uid=_text(found.get(_META_INSTANCE, b""), b""),
+        transfer_syntax_uid=_uid(found, _SYNTAX, "TransferSyntaxUID"),
+        length=stream.tell(),
+    )
+
+
 def is_uid(text: str) -> bool:
     """Whether `text` has the form of a UID (PS3.5 section 9.1; leading zeros of a component are let through)."""
     return len(text) <= 64 and _UID.fullmatch(text) is not None
@@ -93,7 +119,7 @@ def read_header(content: Path | bytes | memoryview, transfer_syntax_uid: str = "
 
 
 def _read(stream: BinaryIO, size: int, syntax: str) -> Header:
-    syntax = syntax or _file_meta(stream, size)
+    syntax = syntax or _uid(_file_meta(stream, size), _SYNTAX, "TransferSyntaxUID")
     if syntax in _DEFLATED:
         inflated = _inflate(stream)
         stream, size = io.BytesIO(inflated), len(inflated)
@@ -102,12 +128,12 @@ def _read(stream: BinaryIO, size: int, syntax: str) -> Header:
     return _header(scan.run(), syntax)
 
 
-def _file_meta(stream: BinaryIO, size: int) -> str:
-    """The transfer syntax; afterwards the stream stands at the data set."""
+def _file_meta(stream: BinaryIO, size: int) -> dict[int, bytes]:
+    """The wanted values of the meta information; afterwards the stream stands at the data set."""
     if stream.read(132)[128:] != b"DICM":
         raise Unusable("header.not_dicom", "This is not a DICOM file: the prefix DICM is missing.")
-    found = _Scan(stream, size, order="<", explicit=True, wanted=frozenset({_SYNTAX}), last=0x0002FFFF).run()
-    return _uid(found, _SYNTAX, "TransferSyntaxUID")
+    wanted = frozenset({_META_CLASS, _META_INSTANCE, _SYNTAX})
+    return _Scan(stream, size, order="<", explicit=True, wanted=wanted, last=0x0002FFFF).run()
 
 
 def _inflate(stream: BinaryIO) -> bytes:

@@ -10,7 +10,7 @@ import struct
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
@@ -65,10 +65,11 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A DICOM status, and for people why (empty for success)."""
+    """A DICOM status, for people why (empty for success), and what a stored instance was to its study."""
 
     status: int
     comment: str = ""
+    added: Added | None = field(default=None, compare=False)
 
 
 class Reception:
@@ -126,8 +127,7 @@ class Reception:
         contradiction = _contradiction(header, offered)
         if contradiction:
             return Answer(DOES_NOT_MATCH, contradiction)
-        self._add(header, offered, incoming.commit())
-        return Answer(SUCCESS)
+        return Answer(SUCCESS, added=self._add(header, offered, incoming.commit()))
 
     def _header(self, offered: Offered, incoming: Incoming) -> HeaderLike:
         """Nearly always the first bytes hold all that is asked; a header that is longer is read from the file."""
@@ -140,7 +140,7 @@ class Reception:
                 raise
             return self._read_header(incoming.part)
 
-    def _add(self, header: HeaderLike, offered: Offered, kept: Kept) -> None:
+    def _add(self, header: HeaderLike, offered: Offered, kept: Kept) -> Added:
         added = self._index.add_instance(
             received(header, kept, self._clock(), offered.calling_ae, offered.association_id),
         )
@@ -150,6 +150,7 @@ class Reception:
             log.warning("conflict", study=header.study_instance_uid, instance=header.sop_instance_uid, key=kept.key)
         else:
             log.debug("stored", study=header.study_instance_uid, instance=header.sop_instance_uid, outcome=added.value)
+        return added
 
 
 class Arriving:
