@@ -19,6 +19,7 @@ from service.jobs.engine import Engine, EngineOptions
 from service.jobs.software import software
 from service.jobs.steps import Steps
 from service.jobs.worker import Worker
+from service.metrics import REGISTRY
 from service.settings import Settings
 from service.startup import MEGABYTE, address, bind, disk_check, lock_name, only_one, require_truth, writable
 from service.store.files import Files
@@ -98,6 +99,8 @@ class Service:
             checks.append(self._start_listener(undo))
         if engine is not None:  # looks only after the listener has put in order what a crash left
             checks.append(self._start_worker(undo, engine))
+        if self.settings.metrics.port:
+            self._start_metrics(undo)
         if self.parts.web:
             self._start_web(undo, tuple(checks))
 
@@ -154,6 +157,16 @@ class Service:
             stop=stop_now,
         )
 
+    def _start_metrics(self, undo: ExitStack) -> None:
+        from prometheus_client import start_http_server
+
+        table = self.settings.metrics
+        with address("metrics", table.host, table.port):
+            server, thread = start_http_server(table.port, table.host, REGISTRY)
+        undo.callback(thread.join)
+        undo.callback(server.server_close)
+        undo.callback(server.shutdown)
+
     def _start_web(self, undo: ExitStack, checks: tuple[Check, ...]) -> None:
         from service.web.app import create_app
         from service.web.server import WebServer
@@ -174,4 +187,5 @@ class Service:
             checks=checks,
             settings_hash=software(options_of(self.settings)).settings_hash,
             show_patient_id=self.settings.web.show_patient_id,
+            free_bytes=self.files.free_bytes,
         )

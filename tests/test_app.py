@@ -19,7 +19,7 @@ from service.app import Parts, Service
 from service.dicom.destination import Caller, Destination, parse_destination
 from service.dicom.sender import echo
 from service.errors import TryAgain
-from service.settings import Database, ListenerTable, Settings, Storage, Web, Worker
+from service.settings import Database, ListenerTable, Metrics, Settings, Storage, Web, Worker
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -174,3 +174,15 @@ def test_the_log_never_quotes_a_header() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert "Secret" not in done.stdout + done.stderr
+
+
+def test_a_listener_apart_shows_its_metrics_at_a_port_of_its_own(start: Callable[..., Service], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(TryAgain, match=f"metrics address 127.0.0.1:{port}: is in use"):
+            start(settings_in(tmp_path, metrics=Metrics(port=port)), Parts(worker=False, web=False))
+    start(settings_in(tmp_path, metrics=Metrics(port=port)), Parts(worker=False, web=False))
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/metrics")
+    assert b"cryomargin_instances_total" in connection.getresponse().read()
+    connection.close()

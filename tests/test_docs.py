@@ -16,9 +16,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from service.features.table import FEATURES
+from service.metrics import REGISTRY
 from service.settings import Settings
+from service.store.gauges import Gauges
 from service.store.records import State
 from service.web.api import router
+from service.web.info import ServiceInfo
+from service.web.metrics import Now
 from service.web.problems import CODE_OF
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,6 +88,18 @@ def test_every_problem_has_its_line() -> None:
     raised = set(re.findall(r'WebProblem\(\s*\d{3},\s*"([a-z-]+)"', sources))
 
     assert set(rows("Problems")) == raised | set(CODE_OF.values())
+
+
+def test_every_metric_has_its_line_with_its_labels() -> None:
+    now = Now(Gauges({}, {}, 0), ServiceInfo("0.1.0"))
+    families = [*REGISTRY.collect(), *now.collect()]
+    shown = {family.name + {"counter": "_total", "info": "_info"}.get(family.type, ""): family for family in families}
+
+    described = rows("Metrics")
+    assert set(described) == set(shown)
+    for name, family in shown.items():
+        labels = set(getattr(family, "_labelnames", ())) or {label for sample in family.samples for label in sample.labels}
+        assert set(re.findall(r"`(.+?)`", described[name][0])) >= labels - {"le", "version"}, name
 
 
 def test_every_state_has_its_line() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, MutableMapping
@@ -20,6 +21,7 @@ import structlog
 from pynetdicom import evt
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT
 
+from service import metrics
 from service.store.index import Index
 
 log = structlog.get_logger(__name__)
@@ -43,7 +45,9 @@ class Caller:
     association_id: str
     peer: str
     ae_title: str
+    opened: float
     instances: int = 0
+    bytes: int = 0
     cause: str = ""
     ended: bool = False
 
@@ -109,11 +113,11 @@ class Callers:
         self._sockets[event.assoc] = event.assoc.dul.socket.socket
 
     def _accepted(self, event: Any) -> None:
-        caller = Caller(uuid.uuid4().hex, _peer(event.assoc), event.assoc.requestor.ae_title)
+        caller = Caller(uuid.uuid4().hex, _peer(event.assoc), event.assoc.requestor.ae_title, time.monotonic())
         with self._lock:
             self._open[event.assoc] = caller
         self._index.association_opened(caller.association_id, caller.peer, caller.ae_title, self._clock())
-        log.info("association_opened", peer=caller.peer, calling_ae=caller.ae_title, association=caller.association_id)
+        log.debug("association_opened", peer=caller.peer, calling_ae=caller.ae_title, association=caller.association_id)
 
     def _told(self, event: Any) -> None:
         """The peer, or the reader of its socket, says why it ends."""
@@ -134,6 +138,7 @@ class Callers:
                 called_ae=asked.called_ae_title,
                 reason=f"{primitive.result_str}, {primitive.reason_str}",
             )
+            metrics.association_rejected(f"{primitive.result_str}, {primitive.reason_str}")
         elif isinstance(primitive, A_ABORT | A_P_ABORT):
             self._because(
                 event.assoc, "this service sent A-ABORT: silence for too long, a bad message, or the end of its drain"
@@ -170,19 +175,22 @@ class Callers:
     def _note_end(self, caller: Caller, cause: str) -> None:
         caller.ended = True
         self._index.association_closed(caller.association_id, self._clock())
+        metrics.association_ended(cause)
         log.info(
             "association_closed",
             peer=caller.peer,
             calling_ae=caller.ae_title,
             association=caller.association_id,
             instances=caller.instances,
+            bytes=caller.bytes,
+            seconds=round(time.monotonic() - caller.opened, 3),
             cause=cause,
         )
 
 
 def _unknown(association: Any) -> Caller:
     """An association whose opening could not be noted: its instances count, its release cannot be waited for."""
-    return Caller("", _peer(association), association.requestor.ae_title)
+    return Caller("", _peer(association), association.requestor.ae_title, time.monotonic())
 
 
 def _peer(association: Any) -> str:

@@ -147,6 +147,7 @@ class Listener:
                 association_id=caller.association_id,
             )
             dataset = request.DataSet.getbuffer() if request.DataSet is not None else b""
+            caller.bytes += len(dataset)
             return _status(self._reception.store(offered, dataset))
 
 

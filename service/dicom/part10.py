@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from service import metrics
 from service.dicom.contexts import VENDOR_CLASSES, storage_classes, transfer_syntaxes
 from service.dicom.header_scan import FileMeta, read_file_meta
 from service.dicom.reception import CANNOT_UNDERSTAND, Answer, Arriving, Offered, Reception
@@ -91,7 +92,9 @@ class ArrivingFile:
             self._begin()
         if isinstance(self._way, Arriving):
             return self._way.finish()
-        return self._way or Answer(CANNOT_UNDERSTAND)
+        refusal = self._way or Answer(CANNOT_UNDERSTAND)
+        metrics.answered(refusal.status, self._size)
+        return refusal
 
     def _begin(self) -> None:
         """The meta information is there: what follows goes on as the data set."""

@@ -17,6 +17,7 @@ from typing import Protocol, Self
 
 import structlog
 
+from service import metrics
 from service.dicom.header_scan import is_uid
 from service.errors import CryomarginError, TryAgain, Unusable
 from service.store.files import Files, Incoming
@@ -165,6 +166,7 @@ class Arriving:
         self._incoming: Incoming | None = None
         self._refusal: Answer | None = None
         self._unchecked = 0
+        self._size = 0
         with self._answering():
             self._incoming = reception.open(offered, size)
 
@@ -181,6 +183,7 @@ class Arriving:
 
     def write(self, piece: bytes | bytearray | memoryview) -> None:
         """The next bytes of the data set. Never raises."""
+        self._size += len(piece)
         if self._incoming is None:
             return
         with self._answering():
@@ -198,6 +201,7 @@ class Arriving:
                 answer = self._reception.keep(self._offered, self._incoming)
         answer = self._refusal or answer
         self.abandon()
+        metrics.answered(answer.status, self._size)
         if answer.status != SUCCESS:
             log.warning("refused", status=f"0x{answer.status:04X}", reason=answer.comment, calling_ae=self._offered.calling_ae)
         return answer

@@ -9,7 +9,7 @@ from service.settings.everything import Settings
 from service.settings.load import BadConfig, load
 from service.settings.measuring import Analysis, Drawn, Report
 from service.settings.receiving import Completion, Database, ListenerTable, Storage
-from service.settings.running import Log, Web, Worker
+from service.settings.running import Log, Metrics, Web, Worker
 from service.settings.sending import Delivery, DestinationTable
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Drawn",
     "ListenerTable",
     "Log",
+    "Metrics",
     "Report",
     "Settings",
     "Storage",

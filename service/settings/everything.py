@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.settings.measuring import Analysis, Report
 from service.settings.receiving import Completion, Database, ListenerTable, Storage
-from service.settings.running import Log, Web, Worker
+from service.settings.running import Log, Metrics, Web, Worker
 from service.settings.sending import Delivery, DestinationTable
 
 ENVIRONMENT = "CRYOMARGIN_"
@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     delivery: Delivery = Delivery()
     destination: tuple[DestinationTable, ...] = ()
     web: Web = Web()
+    metrics: Metrics = Metrics()
     worker: Worker = Worker()
     log: Log = Log()
 

@@ -1,4 +1,4 @@
-"""What runs and what people see of it: [web], [worker], [log]."""
+"""What runs and what people see of it: [web], [metrics], [worker], [log]."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ class Web(Table):
     host: str = "127.0.0.1"
     port: Port = 8080
     show_patient_id: bool = False
+
+
+class Metrics(Table):
+    """An address of its own for the metrics of this process, where it has no web; port 0 = none."""
+
+    host: str = "127.0.0.1"
+    port: Port = 0
 
 
 class Worker(Table):

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from service.metrics import FSYNC_SECONDS
 from service.store.records import Kept
 
 RECEIVED = "received"
@@ -75,6 +76,7 @@ class Incoming:
         """At most `length` bytes of what was written, from `offset`."""
         return os.pread(self._descriptor, length, offset)
 
+    @FSYNC_SECONDS.time()
     def commit(self) -> Kept:
         """Make the file durable under its key; when this returns, a power failure does not lose it."""
         os.fsync(self._descriptor)

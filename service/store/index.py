@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from service.store import arrivals, outbox, versions, views
+from service.metrics import INDEX_SECONDS
+from service.store import arrivals, gauges, outbox, versions, views
 from service.store.database import Database
 from service.store.files import Files
+from service.store.gauges import Gauges
 from service.store.reconcile import ReadHeader, reconcile
 from service.store.records import (
     Added,
@@ -53,7 +55,7 @@ class Index:
 
     def add_instance(self, received: Received) -> Added:
         """Make the row of an instance whose file is durable; when this returns the instance may be acknowledged."""
-        with self._database.write(synced=False) as connection:
+        with INDEX_SECONDS.time(), self._database.write(synced=False) as connection:
             return arrivals.add_instance(connection, received)
 
     def association_opened(self, association_id: str, peer: str, calling_ae: str, at: datetime) -> None:
@@ -197,6 +199,11 @@ class Index:
         """Everything about one study; None when it is unknown."""
         with self._database.read() as connection:
             return views.study_detail(connection, study_uid)
+
+    def gauges(self) -> Gauges:
+        """The numbers that are asked for every few seconds."""
+        with self._database.read() as connection:
+            return gauges.gauges(connection)
 
     def counts(self) -> Counts:
         """The whole index in a few numbers."""

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from service.store.index import Index
-from service.web import api, openapi, pages, problems
+from service.web import api, metrics, openapi, pages, problems
 from service.web.headers import SecurityHeaders
 from service.web.info import Control, ServiceInfo
 
@@ -39,6 +39,7 @@ def create_app(index: Index, control: Control, info: ServiceInfo) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     app.include_router(api.router)
+    app.include_router(metrics.router)
     app.include_router(pages.router)
     openapi.describe(app)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

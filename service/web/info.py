@@ -47,7 +47,8 @@ class DestinationInfo:
 class ServiceInfo:
     """Who serves.
 
-    `listener` reads `AE@host:port`, "" where this process does not listen. `show_patient_id` puts the patient ID on the page
+    `listener` reads `AE@host:port`, "" where this process does not listen. `free_bytes` asks the
+    disk for the room left. `show_patient_id` puts the patient ID on the page
     and in the answer of one study; it is never in a list.
     """
 
@@ -57,3 +58,4 @@ class ServiceInfo:
     checks: tuple[Check, ...] = ()
     settings_hash: str = ""
     show_patient_id: bool = False
+    free_bytes: Callable[[], int] = lambda: 0

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from service import metrics
 from tests.dicom.conftest import Station
-from tests.dicom.wire import Sender, an_image, eventually
+from tests.dicom.wire import Sender, an_image, encode, eventually
 
 Serve = Callable[..., Station]
 JPEG_2000 = "1.2.840.10008.1.2.4.90"
@@ -85,6 +86,24 @@ def test_the_cause_of_every_end_is_logged(serve: Serve) -> None:
     assert ends(logs) == ["released", "the peer sent A-ABORT", "the connection was lost"]
     assert station.listener.open_associations == 0
     assert station.index.counts().open_associations == 0
+
+
+def test_an_association_is_one_line_that_says_what_it_brought(serve: Serve) -> None:
+    """For whoever asks why a study took so long, or did not come; and it is counted by how it ended."""
+    station, image = serve(), an_image()
+    released = metrics.ASSOCIATIONS.labels("released")._value.get()
+    with capture_logs() as logs:
+        with Sender(station.address) as sender:
+            sender.store(image)
+            sender.store(image)
+        assert eventually(lambda: bool(ends(logs)))
+
+    (line,) = [entry for entry in logs if entry["event"].startswith("association") and entry["log_level"] != "debug"]
+    assert (line["calling_ae"], line["instances"], line["bytes"]) == ("SCANNER", 2, 2 * len(encode(image)))
+    assert 0 < line["seconds"] < 60
+    assert line["peer"].startswith("127.0.0.1:")
+    assert not any(word in str(line) for word in ("DOE", "JANE", "P1"))
+    assert metrics.ASSOCIATIONS.labels("released")._value.get() == released + 1
 
 
 def test_silence_for_too_long_is_ended_and_named(serve: Serve) -> None:

@@ -114,6 +114,7 @@ def info() -> ServiceInfo:
         destinations=(DestinationInfo("archive", "PACS@192.0.2.10:104"),),
         checks=(Check("disk", lambda: Probed(ok=True, sentence="212 GB free.")),),
         settings_hash="3f9a1c20b7de",
+        free_bytes=lambda: 7_000_000_000,
     )
 
 
