@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from service import __version__
-from service.configured import caller_of, destinations_of, engine_url, index_url, limits_of, options_of
+from service.configured import caller_of, destinations_of, engine_url, index_url, limits_of, options_of, quarantine_bounds
 from service.dicom.header_scan import read_header
 from service.dicom.listener import Listener, ListenerOptions
 from service.jobs.delivery import Courier, Pauses
@@ -111,8 +111,10 @@ class Service:
             host=table.host,
             port=table.port,
             calling_ae_titles=table.allowed_calling_ae,
+            callers=table.allowed_callers,
             max_associations=table.maximum_associations,
             min_free_bytes=self.settings.storage.minimum_free_mb * MEGABYTE,
+            quarantine=quarantine_bounds(self.settings),
         )
         listener = Listener(options, self.files, self.index, read_header, utc_now)
         with address("listener", table.host, table.port):

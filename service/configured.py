@@ -10,6 +10,7 @@ from service.jobs.process import Limits
 from service.options import AnalysisOptions
 from service.regions.region import Kind
 from service.settings import DestinationTable, Settings
+from service.store.quarantine import Bounds
 
 _SYNTAXES = {"explicit_vr_little_endian": EXPLICIT, "implicit_vr_little_endian": IMPLICIT}
 
@@ -45,6 +46,11 @@ def destinations_of(settings: Settings) -> tuple[Destination, ...]:
 def caller_of(settings: Settings) -> Caller:
     """Who we are to destinations."""
     return Caller(settings.delivery.ae_title, settings.delivery.timeout_s)
+
+
+def quarantine_bounds(settings: Settings) -> Bounds:
+    """How much is kept of what cannot be understood."""
+    return Bounds(settings.storage.quarantine_objects, settings.storage.quarantine_mb * 1_000_000)
 
 
 def index_url(settings: Settings) -> str:

@@ -61,6 +61,9 @@ def write(folder: Path, text: str) -> Path:
         ("[listner]\nport = 1", "listner: there is no such setting"),
         ("[listener]\nport = 70000", "listener.port"),
         ('[listener]\nhost = "0.0.0.0"', "allowed_calling_ae"),
+        ('[listener]\nallowed_callers = ["MR1"]', 'listener.allowed_callers.0: must be "AETITLE@address"'),
+        ('[listener]\nallowed_callers = ["MR1@192.0.2.1/24"]', "listener.allowed_callers.0: 192.0.2.1/24 has host bits set"),
+        ('[listener]\nallowed_callers = ["MR1@scanner"]', "listener.allowed_callers.0: 'scanner' does not appear to be"),
         ('[listener]\nae_title = "A TITLE OF SEVENTEEN"', "listener.ae_title"),
         ('[[destination]]\nname = "a"\naddress = "nowhere"', 'destination.0.address: must be "AETITLE@host:port"'),
         ('[[destination]]\nname = "a"\naddress = "A@h:1"\n[[destination]]\nname = "a"\naddress = "B@h:1"', "same name"),
@@ -109,6 +112,11 @@ def test_an_unreadable_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("CRYOMARGIN_DESTINATION", "not json")
     with pytest.raises(BadConfig, match="environment"):
         load()
+
+
+def test_callers_with_their_addresses_are_list_enough_for_the_network(tmp_path: Path) -> None:
+    text = '[listener]\nhost = "0.0.0.0"\nallowed_callers = ["MR1@192.0.2.0/24", "A@B@2001:db8::1"]'
+    assert load(write(tmp_path, text)).listener.allowed_callers == ("MR1@192.0.2.0/24", "A@B@2001:db8::1")
 
 
 def test_settings_do_not_change() -> None:

@@ -84,7 +84,8 @@ def _port(name: str, host: str, port: int, in_use: Callable[[], str]) -> Examine
 
 def _echo_self(settings: Settings) -> str:
     table = settings.listener
-    calling = next((title for title in table.allowed_calling_ae if title != "*"), "DOCTOR")
+    known = (*table.allowed_calling_ae, *(rule.rpartition("@")[0] for rule in table.allowed_callers))
+    calling = next((title for title in known if title != "*"), "DOCTOR")
     try:
         sender.echo(Destination("service", table.ae_title, table.host, table.port), Caller(calling, 5.0))
     except CryomarginError:

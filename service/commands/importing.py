@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from service.configured import index_url
+from service.configured import index_url, quarantine_bounds
 from service.dicom.header_scan import read_file_meta, read_header
 from service.dicom.part10 import DIRECTORY, MOST_META, Bringer, FileDoor
 from service.dicom.reception import OUT_OF_RESOURCES, Answer, Reception
@@ -25,6 +25,7 @@ from service.settings import Settings
 from service.startup import MEGABYTE, writable
 from service.store.files import Files
 from service.store.index import Index
+from service.store.quarantine import Quarantine
 from service.store.records import Added
 
 DONE, INCOMPLETE = 0, 1
@@ -87,7 +88,9 @@ def _open(settings: Settings) -> Iterator[tuple[FileDoor, Bringer]]:
     files = Files(writable(settings.storage.folder))
     bringer = Bringer(AE_TITLE, uuid.uuid4().hex)
     with Index.open(index_url(settings)) as index:
-        reception = Reception(files, index, read_header, _now, settings.storage.minimum_free_mb * MEGABYTE)
+        free = settings.storage.minimum_free_mb * MEGABYTE
+        quarantine = Quarantine(files, index, quarantine_bounds(settings), free)
+        reception = Reception(files, index, read_header, _now, free, quarantine)
         index.association_opened(bringer.association_id, "disk", AE_TITLE, _now())
         try:
             yield FileDoor(reception), bringer

@@ -22,6 +22,8 @@ from pynetdicom import evt
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT
 
 from service import metrics
+from service.dicom.access import Access, Denied
+from service.dicom.rejections import Rejections
 from service.store.index import Index
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,7 @@ _PROVIDER = {
     5: "unexpected parameter",
     6: "invalid value",
 }
+_PERMANENT, _SERVICE_USER = 1, 1  # PS3.8 table 9-21
 _LOST = "the connection was lost"
 _GRACE_S = 2.0
 
@@ -53,11 +56,13 @@ class Caller:
 
 
 class Callers:
-    """The open associations of one listener."""
+    """The open associations of one listener, and who is let in."""
 
-    def __init__(self, index: Index, clock: Callable[[], datetime]) -> None:
+    def __init__(self, index: Index, clock: Callable[[], datetime], access: Access) -> None:
         self._index = index
         self._clock = clock
+        self._access = access
+        self.rejections = Rejections(index, clock)
         self._open: dict[Any, Caller] = {}
         self._sockets: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
@@ -75,6 +80,7 @@ class Callers:
         """What to bind to the events of the server."""
         return [
             (evt.EVT_CONN_OPEN, self._connected),
+            (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_ACCEPTED, self._accepted),
             (evt.EVT_ACSE_RECV, self._told),
             (evt.EVT_ACSE_SENT, self._answered),
@@ -112,6 +118,17 @@ class Callers:
     def _connected(self, event: Any) -> None:
         self._sockets[event.assoc] = event.assoc.dul.socket.socket
 
+    def _requested(self, event: Any) -> None:
+        """Reject whoever may not call, before anything is negotiated."""
+        denied = self._denied(event.assoc)
+        if denied is not None:
+            event.assoc.acse.send_reject(_PERMANENT, _SERVICE_USER, denied.diagnostic)
+            event.assoc.kill()
+
+    def _denied(self, association: Any) -> Denied | None:
+        asked = association.requestor.primitive
+        return self._access.denial(asked.called_ae_title, asked.calling_ae_title, association.requestor.address)
+
     def _accepted(self, event: Any) -> None:
         caller = Caller(uuid.uuid4().hex, _peer(event.assoc), event.assoc.requestor.ae_title, time.monotonic())
         with self._lock:
@@ -130,15 +147,11 @@ class Callers:
         """We say no, or end it."""
         primitive = event.primitive
         if isinstance(primitive, A_ASSOCIATE) and primitive.result:
+            denied = self._denied(event.assoc)
+            reason = denied.sentence if denied else f"{primitive.result_str}, {primitive.reason_str}"
             asked = event.assoc.requestor.primitive
-            log.warning(
-                "association_rejected",
-                peer=_peer(event.assoc),
-                calling_ae=asked.calling_ae_title,
-                called_ae=asked.called_ae_title,
-                reason=f"{primitive.result_str}, {primitive.reason_str}",
-            )
-            metrics.association_rejected(f"{primitive.result_str}, {primitive.reason_str}")
+            self.rejections.note(event.assoc.requestor.address, asked.calling_ae_title, asked.called_ae_title, reason)
+            metrics.association_rejected(reason)
         elif isinstance(primitive, A_ABORT | A_P_ABORT):
             self._because(
                 event.assoc, "this service sent A-ABORT: silence for too long, a bad message, or the end of its drain"

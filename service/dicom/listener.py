@@ -1,6 +1,6 @@
 """C-STORE and C-ECHO from others: an instance is acknowledged only when it cannot be lost any more.
 
-Stock pynetdicom reads the wire and checks AE titles (PS3.8 section 9.3.4); `reception` decides about each instance. A
+Stock pynetdicom reads the wire (PS3.8 section 9.3.4), `access` says who may call, `reception` decides about each instance. A
 faster reader can take its place as long as it hands over the same `Offered`.
 """
 
@@ -17,6 +17,7 @@ import structlog
 from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
 
+from service.dicom.access import access_of
 from service.dicom.callers import Callers
 from service.dicom.contexts import VENDOR_CLASSES, acceptor_contexts
 from service.dicom.reception import (
@@ -29,8 +30,8 @@ from service.dicom.reception import (
 )
 from service.store.files import Files
 from service.store.index import Index
+from service.store.quarantine import USUAL_BOUNDS, Bounds, Quarantine
 
-EVERYBODY = "*"
 _LAST_STORE_S = 10.0  # an aborted association may still be writing; what uses the store must have ended before it closes
 _COMMENT = 64  # the longest Error Comment (VR LO)
 
@@ -42,18 +43,22 @@ _config.LOG_HANDLER_LEVEL = "none"
 
 @dataclass(frozen=True, slots=True)
 class ListenerOptions:
-    """How to listen. Port 0 takes a free one; `calling_ae_titles` empty, or with "*" in it, lets everybody in.
+    """How to listen. Port 0 takes a free one.
 
-    Below `min_free_bytes` of free disk instances are refused. `max_pdu` is in bytes, timeouts in seconds.
-    `further_sop_classes` are private storage classes to accept.
+    `calling_ae_titles` are let in from anywhere ("*": everybody), `callers` as rules "AETITLE@network"; without either only
+    this machine may call. Objects that cannot be understood are kept within `quarantine`. Below `min_free_bytes` of free disk
+    instances are refused. `max_pdu` is in bytes, timeouts in seconds. `further_sop_classes` are private storage classes to
+    accept.
     """
 
     ae_title: str = "CRYOMARGIN"
     host: str = "127.0.0.1"
     port: int = 11112
     calling_ae_titles: tuple[str, ...] = ()
+    callers: tuple[str, ...] = ()
     max_associations: int = 50
     min_free_bytes: int = 1 << 30
+    quarantine: Bounds = USUAL_BOUNDS
     max_pdu: int = 131072
     acse_timeout_s: float = 30.0
     network_timeout_s: float = 60.0
@@ -77,8 +82,10 @@ class Listener:
         self._index = index
         self._read_header = read_header
         self._clock = clock
-        self._callers = Callers(index, clock)
-        self._reception = Reception(files, index, read_header, clock, options.min_free_bytes)
+        access = access_of(options.ae_title, options.calling_ae_titles, options.callers)
+        self._callers = Callers(index, clock, access)
+        self._quarantine = Quarantine(files, index, options.quarantine, options.min_free_bytes)
+        self._reception = Reception(files, index, read_header, clock, options.min_free_bytes, self._quarantine)
         self._server: Any = None
 
     @property
@@ -119,12 +126,14 @@ class Listener:
         late = self.open_associations
         self._callers.hang_up()
         _wait(lambda: self._callers.idle, _LAST_STORE_S)
+        self._callers.rejections.close()
         log.info("stopped", aborted=late)
 
     def _recover(self) -> None:
         swept = self._files.sweep()
         found = self._index.reconcile(self._files, self._read_header)
         self._index.close_all_associations(self._clock())
+        self._quarantine.tidy()
         log.info(
             "recovered",
             part_files=len(swept),
@@ -155,9 +164,6 @@ def _entity(options: ListenerOptions) -> AE:
     entity = AE(ae_title=options.ae_title)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION
-    entity.require_called_aet = True
-    if EVERYBODY not in options.calling_ae_titles:
-        entity.require_calling_aet = list(options.calling_ae_titles)
     entity.maximum_associations = options.max_associations
     entity.maximum_pdu_size = options.max_pdu
     entity.acse_timeout = options.acse_timeout_s

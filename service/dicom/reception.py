@@ -18,11 +18,13 @@ from typing import Protocol, Self
 import structlog
 
 from service import metrics
+from service.dicom.access import printable
 from service.dicom.header_scan import is_uid
 from service.errors import CryomarginError, TryAgain, Unusable
 from service.store.files import Files, Incoming
 from service.store.header import HeaderLike
 from service.store.index import Index
+from service.store.quarantine import Quarantine, Refusal
 from service.store.records import Added, Kept, received
 
 SUCCESS = 0x0000
@@ -74,16 +76,26 @@ class Answer:
 
 
 class Reception:
-    """Takes instances in. Below `min_free_bytes` of free disk it refuses, and accepts again when there is room."""
+    """Takes instances in. Below `min_free_bytes` of free disk it refuses, and accepts again when there is room.
+
+    What cannot be understood goes to the `quarantine`.
+    """
 
     def __init__(
-        self, files: Files, index: Index, read_header: HeaderReader, clock: Callable[[], datetime], min_free_bytes: int
+        self,
+        files: Files,
+        index: Index,
+        read_header: HeaderReader,
+        clock: Callable[[], datetime],
+        min_free_bytes: int,
+        quarantine: Quarantine,
     ) -> None:
         self._files = files
         self._index = index
         self._read_header = read_header
         self._clock = clock
         self._min_free_bytes = min_free_bytes
+        self._quarantine = quarantine
 
     def begin(self, offered: Offered, size: int = 0) -> Arriving:
         """The way in for one instance, whose data set comes in pieces; `size` in bytes, 0 when unknown. Never raises."""
@@ -127,8 +139,20 @@ class Reception:
         header = self._header(offered, incoming)
         contradiction = _contradiction(header, offered)
         if contradiction:
-            return Answer(DOES_NOT_MATCH, contradiction)
+            return self.set_aside(offered, incoming, Answer(DOES_NOT_MATCH, contradiction))
         return Answer(SUCCESS, added=self._add(header, offered, incoming.commit()))
+
+    def set_aside(self, offered: Offered, incoming: Incoming | None, answer: Answer) -> Answer:
+        """The answer, once what cannot be understood is listed for a person to look at. Never raises."""
+        refusal = Refusal(
+            status=answer.status,
+            reason=answer.comment,
+            calling_ae=printable(offered.calling_ae),
+            sop_class_uid=printable(offered.sop_class_uid),
+            transfer_syntax_uid=printable(offered.transfer_syntax_uid),
+        )
+        self._quarantine.keep(incoming, refusal, self._clock())
+        return answer
 
     def _header(self, offered: Offered, incoming: Incoming) -> HeaderLike:
         """Nearly always the first bytes hold all that is asked; a header that is longer is read from the file."""
@@ -221,7 +245,8 @@ class Arriving:
         except TryAgain as error:
             self._refuse(Answer(OUT_OF_RESOURCES, error.sentence))
         except CryomarginError as error:
-            self._refuse(Answer(CANNOT_UNDERSTAND, error.sentence))
+            answer = Answer(CANNOT_UNDERSTAND, error.sentence)
+            self._refuse(self._reception.set_aside(self._offered, self._incoming, answer))
         except OSError as error:
             self._refuse(Answer(OUT_OF_RESOURCES, f"The disk does not take it: {error.strerror or type(error).__name__}."))
         except Exception as error:  # noqa: BLE001 - the outer door: whatever happened, the peer gets an answer

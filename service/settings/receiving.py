@@ -7,16 +7,21 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from service.settings.table import AeTitle, Port, Seconds, Table
+from service.settings.table import AeTitle, CallerRule, Port, Seconds, Table
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Storage(Table):
-    """Where instances, results and the embedded databases rest; refuse new instances below `minimum_free_mb`."""
+    """Where instances, results and the embedded databases rest; refuse new instances below `minimum_free_mb`.
+
+    Objects that cannot be understood are kept apart, at most `quarantine_objects` of them, `quarantine_mb` in all.
+    """
 
     folder: Path = Path("cryomargin-data")
     minimum_free_mb: Annotated[int, Field(ge=0)] = 1024
+    quarantine_objects: Annotated[int, Field(ge=0, le=10000)] = 500
+    quarantine_mb: Annotated[int, Field(ge=0)] = 256
 
 
 class Database(Table):
@@ -27,20 +32,23 @@ class Database(Table):
 
 
 class ListenerTable(Table):
-    """The DICOM address that modalities and the PACS send to."""
+    """The DICOM address that modalities and the PACS send to, and who may call it: by AE title, or by AE title and network."""
 
     host: str = "127.0.0.1"
     port: Port = 11112
     ae_title: AeTitle = "CRYOMARGIN"
     allowed_calling_ae: tuple[str, ...] = ()
+    allowed_callers: tuple[CallerRule, ...] = ()
     maximum_associations: Annotated[int, Field(ge=1)] = 50
     drain_s: Seconds = 30.0
 
     @model_validator(mode="after")
     def _nobody_unknown_from_outside(self) -> ListenerTable:
         """An address that other machines reach needs the list of those who may call; "*" allows everyone knowingly."""
-        if self.host not in LOOPBACK and not self.allowed_calling_ae:
-            raise ValueError('a host other than loopback needs allowed_calling_ae (["*"] lets everybody in)')
+        if self.host not in LOOPBACK and not (self.allowed_calling_ae or self.allowed_callers):
+            raise ValueError(
+                'a host other than loopback needs allowed_callers, or allowed_calling_ae (["*"] lets everybody in)'
+            )
         return self
 
 

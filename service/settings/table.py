@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _caller(text: str) -> str:
+    """An AE title with the address or network that it may call from."""
+    ae_title, _, network = text.rpartition("@")
+    if not 1 <= len(ae_title) <= 16:
+        raise ValueError('must be "AETITLE@address" or "AETITLE@network", for example "MR1@192.0.2.17", "*@192.0.2.0/24"')
+    ip_network(network)  # its own words say what is wrong with it
+    return text
+
+
+CallerRule = Annotated[str, AfterValidator(_caller)]
 
 AeTitle = Annotated[str, Field(pattern=r"^[ -\[\]-~]{1,16}$")]
 Address = Annotated[str, Field(pattern=r"^[ -?A-\[\]-~]{1,16}@(\[[0-9A-Fa-f:.]+\]|[^@:\s]+):[0-9]{1,5}$")]

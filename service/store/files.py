@@ -85,6 +85,21 @@ class Incoming:
         _fsync_folder(self._target.parent)
         return Kept(self._key, self._digest.hexdigest(), self._size)
 
+    def set_aside(self, target: Path) -> Kept:
+        """Give it another name than its key, without the promise that `commit` makes.
+
+        Raises:
+            OSError: when it was committed already, or cannot be renamed.
+        """
+        self.part.rename(target)
+        self._renamed = True
+        return Kept(target.name, self._digest.hexdigest(), self._size)
+
+    @property
+    def so_far(self) -> Kept:
+        """What was written until now."""
+        return Kept(self._key, self._digest.hexdigest(), self._size)
+
 
 class Files:
     """The content below one root folder."""

@@ -8,7 +8,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from service.metrics import INDEX_SECONDS
-from service.store import arrivals, gauges, outbox, versions, views
+from service.store import arrivals, gauges, outbox, refused, versions, views
 from service.store.database import Database
 from service.store.files import Files
 from service.store.gauges import Gauges
@@ -19,8 +19,10 @@ from service.store.records import (
     Delivery,
     DeliveryState,
     MadeObject,
+    Quarantined,
     Received,
     Reconciled,
+    Rejected,
     State,
     StoredInstance,
     StudyDetail,
@@ -81,6 +83,31 @@ class Index:
     def reconcile(self, files: Files, read_header: ReadHeader) -> Reconciled:
         """Start-up: give files their rows back and mark rows whose file is gone."""
         return reconcile(self._database, files, read_header)
+
+    # Refused
+
+    def note_rejections(self, rejections: Sequence[Rejected]) -> None:
+        """Count callers that were turned away; only the newest are kept."""
+        with self._database.write(synced=False) as connection:
+            refused.note_rejections(connection, rejections)
+
+    def rejections(self) -> list[Rejected]:
+        """The callers that were turned away, newest first."""
+        with self._database.read() as connection:
+            return refused.rejections(connection)
+
+    def note_quarantined(self, entry: Quarantined, most: int, most_bytes: int) -> tuple[str, ...]:
+        """Count an object that was refused; gives the files that have no row any more, which may be those of `entry`.
+
+        The oldest leave until there are at most `most` rows, whose files have at most `most_bytes` in all.
+        """
+        with self._database.write(synced=False) as connection:
+            return refused.note_quarantined(connection, entry, most, most_bytes)
+
+    def quarantined(self) -> list[Quarantined]:
+        """The objects that were refused, newest first."""
+        with self._database.read() as connection:
+            return refused.quarantined(connection)
 
     # Versions
 

@@ -243,6 +243,39 @@ class StudyDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """A caller that was turned away, `times` times for the same `reason` (one sentence)."""
+
+    address: str
+    calling_ae: str
+    called_ae: str
+    reason: str
+    first_at: datetime
+    last_at: datetime
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An object that was refused with `status` because its header cannot be understood, `times` times.
+
+    `file` names its data set in the quarantine; empty when it was not kept. The class is what the sender said.
+    """
+
+    sha256: str
+    status: int
+    reason: str
+    calling_ae: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    size: int
+    file: str
+    first_at: datetime
+    last_at: datetime
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """The whole index in a few numbers; `bytes_received` is the size of all instances."""
 

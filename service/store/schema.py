@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     text,
 )
 
@@ -174,4 +175,38 @@ delivery = Table(
     _text("detail", ""),
     Column("updated_at", Utc),
     Index("delivery_by_state", "state"),
+)
+
+# Callers that were turned away; the same one for the same reason is one row.
+rejection = Table(
+    "rejection",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("address"),
+    _text("calling_ae"),
+    _text("called_ae"),
+    _text("reason"),
+    Column("first_at", Utc, nullable=False),
+    Column("last_at", Utc, nullable=False),
+    Column("times", Integer, nullable=False),
+    UniqueConstraint("address", "calling_ae", "called_ae", "reason", name="rejection_once"),
+)
+
+# Objects that were refused because their header cannot be understood; `file` is empty when the bytes were not kept.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("sha256"),
+    Column("status", Integer, nullable=False),
+    _text("reason"),
+    _text("calling_ae"),
+    _text("sop_class_uid"),
+    _text("transfer_syntax_uid"),
+    Column("size", BigInteger, nullable=False),
+    _text("file"),
+    Column("first_at", Utc, nullable=False),
+    Column("last_at", Utc, nullable=False),
+    Column("times", Integer, nullable=False),
+    UniqueConstraint("sha256", "reason", name="quarantine_once"),
 )

@@ -48,6 +48,16 @@ def destinations(index: Index, info: ServiceInfo) -> list[models.Destination]:
     ]
 
 
+def rejections(index: Index) -> models.Rejections:
+    """The callers that were turned away."""
+    return models.Rejections(items=[models.RejectionLine.model_validate(one) for one in index.rejections()])
+
+
+def quarantine(index: Index) -> models.Quarantine:
+    """The objects that cannot be understood."""
+    return models.Quarantine(items=[models.QuarantineLine.model_validate(one) for one in index.quarantined()])
+
+
 def studies(index: Index, limit: int, offset: int, state: State | None) -> models.Studies:
     """One page of the list, newest first."""
     counted = states(index)

@@ -96,6 +96,18 @@ def destinations(index: Reads, info: Knows) -> models.Destinations:
     return models.Destinations(items=answers.destinations(index, info))
 
 
+@router.get("/rejections", tags=["refused"], summary="The callers that were turned away", responses=problems(500))
+def rejections(index: Reads) -> models.Rejections:
+    """Address, AE titles, reason and number of the associations that were rejected, newest first; the oldest leave the list."""
+    return answers.rejections(index)
+
+
+@router.get("/quarantine", tags=["refused"], summary="The objects that cannot be understood", responses=problems(500))
+def quarantine(index: Reads) -> models.Quarantine:
+    """The objects that were refused because of their header, with status and reason, newest first; the oldest leave."""
+    return answers.quarantine(index)
+
+
 @router.get("/studies", tags=["studies"], summary="The studies, newest first", responses=problems(422, 500))
 def studies(index: Reads, limit: Limit = 50, offset: Offset = 0, state: InState = None) -> models.Studies:
     """One page of the studies with the state and the sentence of each. No patient is named."""

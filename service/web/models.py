@@ -71,6 +71,48 @@ class Destinations(Answer):
     items: list[Destination]
 
 
+class RejectionLine(Answer):
+    """A caller that was turned away."""
+
+    address: str = Field(description="IP address that it called from.", examples=["192.0.2.99"])
+    calling_ae: str = Field(description="AE title that it gave for itself.", examples=["MR9"])
+    called_ae: str = Field(description="AE title that it called.", examples=["CRYOMARGIN"])
+    reason: str = Field(examples=["The calling AE title is not on the list."])
+    first_at: datetime
+    last_at: datetime
+    times: int = Field(description="How often, for this reason.", examples=[3])
+
+
+class Rejections(Answer):
+    """The callers that were turned away last, newest first."""
+
+    items: list[RejectionLine]
+
+
+class QuarantineLine(Answer):
+    """An object that was refused because its header cannot be understood."""
+
+    status: int = Field(description="DICOM status that its sender got.", examples=[0xC000])
+    reason: str = Field(examples=["The object ends inside its header."])
+    calling_ae: str = Field(examples=["MR1"])
+    sop_class_uid: str = Field(description="What the sender said that it is.", examples=["1.2.840.10008.5.1.4.1.1.4"])
+    transfer_syntax_uid: str = Field(examples=["1.2.840.10008.1.2.1"])
+    size: int = Field(description="Bytes of its file.", examples=[182000])
+    file: str = Field(
+        description="Its file in the folder `quarantine` of the store, empty when it was not kept.",
+        examples=["0f8fad5bd9cb469fa16570867728950e.dcm"],
+    )
+    first_at: datetime
+    last_at: datetime
+    times: int = Field(description="How often the same bytes came.", examples=[1])
+
+
+class Quarantine(Answer):
+    """The objects that were refused last, newest first."""
+
+    items: list[QuarantineLine]
+
+
 class StudyCounts(Answer):
     """How much of a study there is."""
 

@@ -72,6 +72,17 @@ def service(request: Request, index: Reads, info: Knows) -> Response:
     return render(request, "service.html", context)
 
 
+@router.get("/refused")
+def refused(request: Request, index: Reads) -> Response:
+    """Callers that were turned away, and objects that cannot be understood."""
+    context = {
+        "rejections": answers.rejections(index).items,
+        "quarantine": answers.quarantine(index).items,
+        "here": "refused",
+    }
+    return render(request, "refused.html", context)
+
+
 @router.get("/api")
 def api(request: Request) -> Response:
     """The routes of the API, from its own description."""

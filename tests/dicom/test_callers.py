@@ -44,7 +44,7 @@ def test_the_wrong_called_title_is_rejected_with_that_reason(serve: Serve) -> No
     assert (answer.result, answer.result_source, answer.diagnostic) == (1, 1, 7)
     (rejected,) = [entry for entry in logs if entry["event"] == "association_rejected"]
     assert (rejected["calling_ae"], rejected["called_ae"]) == ("SCANNER", "SOMEBODY")
-    assert "Called AE title not recognised" in rejected["reason"]
+    assert rejected["reason"] == "The called AE title is not that of this service."
 
 
 def test_an_unknown_calling_title_is_rejected_with_that_reason(serve: Serve) -> None:

@@ -11,6 +11,7 @@ from service.dicom.reception import CANNOT_UNDERSTAND, DOES_NOT_MATCH, SUCCESS, 
 from service.errors import Unusable
 from service.store.files import Files
 from service.store.index import Index
+from service.store.quarantine import USUAL_BOUNDS, Quarantine
 from service.store.records import Added
 from tests.dicom.wire import CT, EXPLICIT, MR, STUDY, an_image, encode
 
@@ -19,7 +20,9 @@ BRINGER = Bringer("IMPORT", "a1")
 
 @pytest.fixture
 def door(files: Files, index: Index) -> FileDoor:
-    return FileDoor(Reception(files, index, read_header, lambda: datetime.now(UTC), 0))
+    return FileDoor(
+        Reception(files, index, read_header, lambda: datetime.now(UTC), 0, Quarantine(files, index, USUAL_BOUNDS, 0))
+    )
 
 
 def a_file(uid: str = "1.2.3", *, sop_class: str = MR, syntax: str = EXPLICIT, meta_uid: str = "") -> memoryview:

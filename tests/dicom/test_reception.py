@@ -17,6 +17,7 @@ from service.dicom.reception import Answer, Offered, Reception, file_head
 from service.errors import TryAgain
 from service.store.files import Files, Incoming
 from service.store.index import Index
+from service.store.quarantine import USUAL_BOUNDS, Quarantine
 from service.store.records import Added, Received
 from tests.dicom.wire import CT, DEFLATED, EXPLICIT, MR, STUDY, an_image, encode
 
@@ -28,7 +29,8 @@ def offer(uid: str = "1.2.3") -> Offered:
 
 
 def reception(files: Files, index: Index, *, min_free_bytes: int = 0) -> Reception:
-    return Reception(files, index, read_header, lambda: datetime.now(UTC), min_free_bytes)
+    quarantine = Quarantine(files, index, USUAL_BOUNDS, min_free_bytes)
+    return Reception(files, index, read_header, lambda: datetime.now(UTC), min_free_bytes, quarantine)
 
 
 class BrokenFiles(Files):
@@ -227,3 +229,36 @@ def test_patients_are_never_logged(files: Files, index: Index) -> None:
 
     assert [entry["event"] for entry in logs] == ["stored", "conflict"]
     assert not any(word in str(logs) for word in ("DOE", "JANE", "'P1'", "'P2'"))
+
+
+@pytest.mark.parametrize(
+    ("uid", "content", "status", "reason"),
+    [
+        ("1.2.3", b"no DICOM at all, but quite long", 0xC000, "The object has no StudyInstanceUID."),
+        ("1.2.4", IMAGE, 0xA900, "The SOP instance of the data set is not that of the command."),
+    ],
+)
+def test_what_cannot_be_understood_goes_to_the_quarantine_with_its_reason(
+    files: Files, index: Index, uid: str, content: bytes, status: int, reason: str
+) -> None:
+    answer = reception(files, index).store(offer(uid), content)
+
+    (entry,) = index.quarantined()
+    assert (answer.status, answer.comment) == (entry.status, entry.reason) == (status, reason)
+    assert (files.root / "quarantine" / entry.file).read_bytes() == file_head(MR, uid, EXPLICIT) + content
+    assert list(files.received_keys()) == []
+    assert list((files.root / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("uid", ["../../evil", "", "1.2\x00\n3", "9" * 65])
+def test_what_was_announced_under_no_uid_is_listed_too(files: Files, index: Index, uid: str) -> None:
+    assert reception(files, index).store(offer(uid), IMAGE).status == 0xC000
+
+    (entry,) = index.quarantined()
+    assert (entry.status, entry.file) == (0xC000, "")
+
+
+def test_what_is_refused_for_want_of_room_is_not_quarantined(files: Files, index: Index) -> None:
+    """It is as good as any and comes again."""
+    assert reception(files, index, min_free_bytes=1 << 60).store(offer(), IMAGE).status == 0xA700
+    assert index.quarantined() == []

@@ -26,7 +26,7 @@ from tests.web.conftest import FakeControl, receive
 from tests.web.sample import AT, NOT_PREDICTIVE, RECEIVING, STUDY, VERDICT
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
-PAGES = ["/", f"/studies/{STUDY}", f"/studies/{RECEIVING}", "/service", "/api", "/?state=failed"]
+PAGES = ["/", f"/studies/{STUDY}", f"/studies/{RECEIVING}", "/refused", "/service", "/api", "/?state=failed"]
 
 
 class Outline(HTMLParser):
