@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,13 +12,25 @@ from pathlib import Path
 import structlog
 
 from service import __version__
-from service.configured import caller_of, destinations_of, engine_url, index_url, limits_of, options_of, quarantine_bounds
+from service.configured import (
+    caller_of,
+    destinations_of,
+    engine_url,
+    index_url,
+    limits_of,
+    options_of,
+    pauses_of,
+    quarantine_bounds,
+)
 from service.dicom.header_scan import read_header
 from service.dicom.listener import Listener, ListenerOptions
-from service.jobs.delivery import Courier, Pauses
+from service.jobs.delivery import Courier
+from service.jobs.dispatch import Dispatch
 from service.jobs.engine import Engine, EngineOptions
 from service.jobs.software import software
 from service.jobs.steps import Steps
+from service.jobs.verification import Reports
+from service.jobs.visit import Means
 from service.jobs.worker import Worker
 from service.metrics import REGISTRY
 from service.settings import Settings
@@ -116,7 +129,7 @@ class Service:
             min_free_bytes=self.settings.storage.minimum_free_mb * MEGABYTE,
             quarantine=quarantine_bounds(self.settings),
         )
-        listener = Listener(options, self.files, self.index, read_header, utc_now)
+        listener = Listener(options, self.files, self.index, read_header, utc_now, Reports(self._means()).take)
         with address("listener", table.host, table.port):
             listener.start()
         undo.callback(listener.stop, table.drain_s)
@@ -136,23 +149,32 @@ class Service:
         worker = Worker(self.index, engine.submit, rule, utc_now)
         worker.start()
         undo.callback(worker.stop)
-        return Check("worker", lambda: Probed(worker.alive, "Looks for complete studies and waiting jobs."))
+        dispatch = Dispatch(self._courier())
+        dispatch.start()
+        undo.callback(dispatch.stop, self.settings.worker.drain_s)
+        sentence = "Looks for complete studies, waiting jobs and what is to be delivered."
+        return Check("worker", lambda: Probed(worker.alive and dispatch.alive, sentence))
 
     def _engine_options(self) -> EngineOptions:
-        analysis, delivery = self.settings.analysis, self.settings.delivery
+        analysis = self.settings.analysis
         return EngineOptions(
             system_url=engine_url(self.settings),
             worker=self.settings.worker.name,
             parallel=analysis.parallel,
             attempts=analysis.attempts,
-            pauses=Pauses(delivery.first_pause_s, delivery.longest_pause_s),
         )
+
+    def _courier(self) -> Courier:
+        return Courier(self._means(), destinations_of(self.settings), self.settings.worker.name)
+
+    def _means(self) -> Means:
+        return Means(self.index, self.files, caller_of(self.settings), utc_now, pauses_of(self.settings), random.random)
 
     def _steps(self, folder: Path, stop_now: threading.Event) -> Steps:
         return Steps(
             index=self.index,
             files=self.files,
-            courier=Courier(self.index, self.files, destinations_of(self.settings), caller_of(self.settings), utc_now),
+            courier=self._courier(),
             options=options_of(self.settings),
             limits=limits_of(self.settings),
             folder=folder / "work",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, parse_destination
+from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, Verify, parse_destination
+from service.jobs.pauses import Pauses
 from service.jobs.process import Limits
 from service.options import AnalysisOptions
 from service.regions.region import Kind
@@ -53,6 +54,12 @@ def quarantine_bounds(settings: Settings) -> Bounds:
     return Bounds(settings.storage.quarantine_objects, settings.storage.quarantine_mb * 1_000_000)
 
 
+def pauses_of(settings: Settings) -> Pauses:
+    """How long deliveries wait before they are tried again."""
+    delivery = settings.delivery
+    return Pauses(delivery.first_pause_s, delivery.longest_pause_s, delivery.give_up_after_s)
+
+
 def index_url(settings: Settings) -> str:
     """Where the index is."""
     return settings.database.url or f"sqlite:///{settings.storage.folder.absolute() / 'index.sqlite'}"
@@ -70,7 +77,9 @@ def syntax_words(uids: Collection[str]) -> tuple[str, ...]:
 
 def _destination(table: DestinationTable) -> Destination:
     return replace(
-        parse_destination(table.name, table.address, verify=table.verify == "find"),
+        parse_destination(table.name, table.address, verify=Verify(table.verify)),
+        verify_within_s=table.verify_within_s,
+        otherwise=Verify(table.without_commitment),
         objects=frozenset(table.objects),
         syntaxes=tuple(_SYNTAXES[word] for word in table.transfer_syntaxes),
         character_set="" if table.character_set == "as_made" else table.character_set,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from service.configured import destinations_of, syntax_words
-from service.dicom.destination import EXPLICIT, IMPLICIT, Destination
+from service.dicom.destination import EXPLICIT, IMPLICIT, Destination, Verify
 from service.settings import DestinationTable, Settings
 
 
@@ -22,7 +22,7 @@ def test_a_profile_reaches_the_sender() -> None:
     )
     (found,) = destinations_of(Settings(destination=(table,)))
     wanted = frozenset({"sr"})
-    assert found == Destination("viewer", "VIEW", "h", 104, True, wanted, (IMPLICIT,), "ISO_IR 192")
+    assert found == Destination("viewer", "VIEW", "h", 104, Verify.FIND, wanted, (IMPLICIT,), "ISO_IR 192")
 
 
 def test_syntaxes_have_the_words_that_the_configuration_takes() -> None:

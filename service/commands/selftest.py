@@ -17,9 +17,9 @@ from service.dicom import query, sender
 from service.dicom.association import NO_CONTEXT
 from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination
 from service.errors import Refused, TryAgain
-from service.jobs.delivery import reference_of
 from service.jobs.messages import MadeFile
 from service.jobs.specimen import PATIENT_ID, PATIENT_NAME, ROLES, make_specimens
+from service.jobs.verification import reference_of
 from service.settings import Settings
 
 TAKEN, NOTHING = 0, 1

@@ -7,7 +7,7 @@ socket: only after a failure, because a connection without a request occupies ma
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from pynetdicom.presentation import PresentationContext
 from service.dicom.destination import Caller, Destination
 from service.errors import TryAgain
 
+Handlers = Sequence[tuple[Any, Callable[..., Any]]]
 NO_CONTEXT = "destination.no_context"
 SYNTAXES_REFUSED = 4  # PS3.8 table 9-18
 _REASONS = {1: "refused by its user", 3: "SOP class not supported"}
@@ -25,8 +26,10 @@ MAXIMUM_PDU = 131072  # larger brings nothing (measured)
 
 
 @contextmanager
-def associate(destination: Destination, caller: Caller, contexts: Sequence[PresentationContext]) -> Iterator[Any]:
-    """An established association, released at the end.
+def associate(
+    destination: Destination, caller: Caller, contexts: Sequence[PresentationContext], handlers: Handlers = ()
+) -> Iterator[Any]:
+    """An established association, released at the end; `handlers` hear what comes on it.
 
     Raises:
         TryAgain: There is none, with the cause: nothing listens, no answer, rejected and why. A rejection counts as
@@ -40,7 +43,7 @@ def associate(destination: Destination, caller: Caller, contexts: Sequence[Prese
         contexts=list(contexts),
         ae_title=destination.ae_title,
         max_pdu=MAXIMUM_PDU,
-        evt_handlers=[(evt.EVT_CONN_OPEN, entity.note_connection)],
+        evt_handlers=[(evt.EVT_CONN_OPEN, entity.note_connection), *handlers],
     )
     if not association.is_established:
         raise entity.cause(association, destination)

@@ -14,6 +14,8 @@ from pynetdicom.presentation import AllStoragePresentationContexts, Presentation
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import Verification, uid_to_service_class
 
+from service.dicom import commitment
+
 # Classes of vendors that travel inside ordinary MR studies: a scanner that may not send one often stops sending the rest.
 VENDOR_CLASSES = (
     "1.3.12.2.1107.5.9.1",  # Siemens CSA Non-Image Storage
@@ -66,12 +68,12 @@ def storage_classes(further: Iterable[str] = VENDOR_CLASSES) -> list[str]:
 
 
 def acceptor_contexts(further: Iterable[str] = VENDOR_CLASSES) -> list[PresentationContext]:
-    """Verification and every storage class, each in every transfer syntax."""
+    """Verification, reports of storage commitment, and every storage class, each in every transfer syntax."""
     syntaxes = transfer_syntaxes()
     classes = storage_classes(further)
     for uid in classes:
         _make_known(uid)
-    return _Shared([build_context(Verification), *(build_context(uid, syntaxes) for uid in classes)])
+    return _Shared([build_context(Verification), commitment.context(), *(build_context(uid, syntaxes) for uid in classes)])
 
 
 def _make_known(uid: str) -> None:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 
 _ADDRESS = re.compile(r"(?P<ae_title>[^@]{1,16})@(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^@:\s]+)):(?P<port>\d{1,5})")
 
 
+class Verify(StrEnum):
+    """How it is made sure that a destination keeps what it took: its signed promise, a look at what it shows, or not at all."""
+
+    COMMITMENT = "commitment"
+    FIND = "find"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A storage SCP; `verify` says whether to ask it by C-FIND for what was sent.
+    """A storage SCP. What it does not show, or promise to keep, within `verify_within_s` is sent again, or asked for otherwise.
+
+    `otherwise` is asked where it offers no storage commitment, or its report does not come in time.
 
     `objects` are the roles of the objects that it gets (empty: all). `syntaxes` are the transfer syntaxes offered for
     uncompressed objects. `character_set` is the term that texts are written in for it; empty: as they were made.
@@ -22,10 +33,12 @@ class Destination:
     ae_title: str
     host: str
     port: int
-    verify: bool = False
+    verify: Verify = Verify.NONE
     objects: frozenset[str] = frozenset()
     syntaxes: tuple[str, ...] = (EXPLICIT, IMPLICIT)
     character_set: str = ""
+    verify_within_s: float = 3600.0
+    otherwise: Verify = Verify.FIND
 
     @property
     def address(self) -> str:
@@ -42,7 +55,7 @@ class Caller:
     timeout_s: float = 30.0
 
 
-def parse_destination(name: str, address: str, *, verify: bool = False) -> Destination:
+def parse_destination(name: str, address: str, *, verify: Verify = Verify.NONE) -> Destination:
     """The destination behind "AETITLE@host:port".
 
     Raises:

@@ -17,6 +17,7 @@ import structlog
 from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
 
+from service.dicom import commitment
 from service.dicom.access import access_of
 from service.dicom.callers import Callers
 from service.dicom.contexts import VENDOR_CLASSES, acceptor_contexts
@@ -76,12 +77,14 @@ class Listener:
         index: Index,
         read_header: HeaderReader,
         clock: Callable[[], datetime],
+        take_report: commitment.Take = commitment.ignore,
     ) -> None:
         self._options = options
         self._files = files
         self._index = index
         self._read_header = read_header
         self._clock = clock
+        self._take_report = take_report
         access = access_of(options.ae_title, options.calling_ae_titles, options.callers)
         self._callers = Callers(index, clock, access)
         self._quarantine = Quarantine(files, index, options.quarantine, options.min_free_bytes)
@@ -110,7 +113,11 @@ class Listener:
             (self._options.host, self._options.port),
             block=False,
             ssl_context=self._options.ssl_context,
-            evt_handlers=[(evt.EVT_C_STORE, self._on_store), *self._callers.handlers()],
+            evt_handlers=[
+                (evt.EVT_C_STORE, self._on_store),
+                *commitment.handlers(self._take_report),
+                *self._callers.handlers(),
+            ],
             contexts=acceptor_contexts(self._options.further_sop_classes),
         )
         host, port = self.address

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,13 +49,20 @@ def send(objects: Sequence[Path], destination: Destination, caller: Caller) -> t
     Raises:
         TryAgain: No association. What fails later stands in the answer for its object.
     """
+    return tuple(sending(objects, destination, caller))
+
+
+def sending(objects: Sequence[Path], destination: Destination, caller: Caller) -> Generator[Sent]:
+    """The same, each answer as it comes; who stops asking sends no more.
+
+    Raises:
+        TryAgain: No association.
+    """
     metas = [read_file_meta_info(path) for path in objects]
-    sent: list[Sent] = []
     for batch in _batches(objects, metas):
         offered = contexts_for(_kinds([meta for _path, meta in batch]), destination.syntaxes)
         with associate(destination, caller, offered) as association:
-            sent.extend(_store(association, path, meta, destination, caller) for path, meta in batch)
-    return tuple(sent)
+            yield from (_store(association, path, meta, destination, caller) for path, meta in batch)
 
 
 def echo(destination: Destination, caller: Caller) -> None:

@@ -1,144 +1,115 @@
-"""Bring made objects to their destinations: rounds that are repeated until nothing is left to do."""
+"""Bring made objects to their destinations: what is due at one of them, one study at a time, in sending order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import groupby
-from pathlib import Path
+from datetime import datetime, timedelta
 
-from pydicom import dcmread
-
-from service.dicom import query, sender
-from service.dicom.destination import Caller, Destination
-from service.errors import Refused, TryAgain
+from service.dicom.destination import Destination, Verify
 from service.jobs.job import Job
-from service.store.files import Files
-from service.store.index import Index
-from service.store.records import Delivery, DeliveryState
+from service.jobs.verification import Verification
+from service.jobs.visit import LostError, Means, Visit
+from service.store.records import Delivery, DeliveryState, State, Version
+from service.store.way import Held, Noted
 
-Clock = Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Pauses:
-    """How long to wait before the next round (s): twice as long each time, up to `longest_s`."""
-
-    first_s: float = 5.0
-    longest_s: float = 900.0
-
-    def before(self, round_number: int) -> float:
-        """The pause before round 1, 2, ...
-
-        >>> [Pauses(5, 30).before(number) for number in (1, 2, 3, 4, 500)]
-        [5.0, 10.0, 20.0, 30, 30]
-        """
-        return min(self.first_s * float(2 ** min(round_number - 1, 30)), self.longest_s)
+HOLD_S = 30.0  # how long a worker that says nothing keeps a line
 
 
 @dataclass(frozen=True, slots=True)
 class Courier:
-    """Sends what the outbox of the index holds."""
+    """Sends what the outbox of the index holds. `worker` is its name among those that share the index."""
 
-    index: Index
-    files: Files
+    means: Means
     destinations: tuple[Destination, ...]
-    caller: Caller
-    clock: Clock
+    worker: str = "worker-1"
+    hold_s: float = HOLD_S
+
+    def clock(self) -> datetime:
+        """The time."""
+        return self.means.clock()
 
     def plan(self, job: Job) -> None:
         """Every object to every destination that wants it."""
         wanted = {destination.name: destination.objects for destination in self.destinations}
-        self.index.plan_deliveries(job.study_instance_uid, job.content_version, list(wanted), wanted)
+        study, content = job.study_instance_uid, job.content_version
+        self.means.index.plan_deliveries(study, content, list(wanted), self.clock(), wanted)
 
-    def round(self, job: Job) -> str:
-        """Try everything that is open once; gives why it must be tried again, "" when nothing is open any more."""
-        left: list[str] = []
-        for name, group in groupby(self._open(job), key=lambda delivery: delivery.destination):
-            fault = self._to(name, list(group))
-            if fault:
-                left.append(fault)
-        return " ".join(left)
+    def outlook(self) -> str:
+        """What a study that is sent now has to expect: one sentence."""
+        down = [one.sentence for one in self.means.index.lines.all() if one.next_try_at is not None]
+        return f"The results are ready and wait: {' '.join(down)}" if down else "The results are being sent."
 
-    def receivers(self, job: Job) -> tuple[str, ...]:
-        """The destinations that got something of this job, in the order of the configuration."""
-        names = {delivery.destination for delivery in self.index.deliveries(job.study_instance_uid, job.content_version)}
-        return tuple(destination.name for destination in self.destinations if destination.name in names)
+    def visit(self, destination: Destination) -> bool:
+        """Do what is due at a destination for one study; False when nothing is, or another worker is at it."""
+        lines, name = self.means.index.lines, destination.name
+        if not lines.due(name, self.clock()):
+            return False
+        with self._holding(destination) as held:
+            due = lines.due(name, self.clock()) if held else []
+            if held and due:
+                self._make(Visit(self.means, destination, held), destination, due)
+        return bool(due)
 
-    def refused(self, job: Job) -> str:
-        """What destinations said no to (one sentence), "" when nothing."""
-        deliveries = self.index.deliveries(job.study_instance_uid, job.content_version, DeliveryState.FAILED)
-        return " ".join(dict.fromkeys(delivery.detail for delivery in deliveries))
+    def settle(self) -> None:
+        """End every study for which nothing is left to do, and what waits for destinations that are no more."""
+        lines = self.means.index.lines
+        for name in lines.unfinished() - {destination.name for destination in self.destinations}:
+            lines.drop(name, Noted(DeliveryState.FAILED, self.clock(), detail=f"{name} is no longer configured."))
+        for version in lines.delivered():
+            self._settle(version)
 
-    def _open(self, job: Job) -> list[Delivery]:
-        deliveries = self.index.deliveries(job.study_instance_uid, job.content_version)
-        return [delivery for delivery in sorted(deliveries, key=lambda one: one.destination) if self._is_open(delivery)]
-
-    def _is_open(self, delivery: Delivery) -> bool:
-        """Sent counts as arrived where the destination is not asked."""
-        destination = self._named(delivery.destination)
-        waits = delivery.state is DeliveryState.SENT and destination is not None and destination.verify
-        return delivery.state is DeliveryState.PENDING or waits
-
-    def _named(self, name: str) -> Destination | None:
-        return next((destination for destination in self.destinations if destination.name == name), None)
-
-    def _to(self, name: str, deliveries: Sequence[Delivery]) -> str:
-        """Send to one destination and ask whether it arrived; gives why to come again, or ""."""
-        destination = self._named(name)
-        if destination is None:
-            self._mark(deliveries, DeliveryState.FAILED, None, f"{name} is no longer configured.")
-            return ""
-        sent = [delivery for delivery in deliveries if delivery.state is DeliveryState.SENT]
+    def _make(self, visit: Visit, destination: Destination, due: list[Delivery]) -> None:
+        """Send, then verify; what was sent earlier is only asked for."""
+        verification, of = Verification(self.means, destination, visit), (due[0].study_instance_uid, due[0].content_version)
         try:
-            stored, again = self._send(destination, [delivery for delivery in deliveries if delivery not in sent])
-        except TryAgain as fault:
-            self._mark(deliveries, DeliveryState.PENDING, None, fault.sentence)
-            return fault.sentence
-        return " ".join(filter(None, (again, self._verify(destination, [*sent, *stored]))))
+            waiting = [one for one in due if one.state is DeliveryState.PENDING]
+            if waiting and not visit.send(waiting):
+                return
+            stored = self.means.index.lines.stored(destination.name, of, self.clock())
+            verification.ask(stored)
+        except LostError:
+            return
 
-    def _send(self, destination: Destination, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], str]:
-        """What the destination took, and why to come again for the rest."""
-        paths = [self.files.path(delivery.key) for delivery in deliveries]
-        answers = list(zip(deliveries, sender.send(paths, destination, self.caller), strict=True))
-        for delivery, sent in answers:
-            self._mark([delivery], _state(sent), sent.status, sent.error.sentence if sent.error else sent.note)
-        again = dict.fromkeys(sent.error.sentence for _, sent in answers if isinstance(sent.error, TryAgain))
-        return [delivery for delivery, sent in answers if sent.error is None], " ".join(again)
+    def _settle(self, version: Version) -> None:
+        deliveries = self.means.index.deliveries(version.study_instance_uid, version.content_version)
+        failed = " ".join(dict.fromkeys(one.detail for one in deliveries if one.state is DeliveryState.FAILED))
+        state = State.FAILED if failed else State.DONE
+        self.means.index.settle(version, state, failed or self._arrived(deliveries), self.clock())
 
-    def _verify(self, destination: Destination, deliveries: Sequence[Delivery]) -> str:
-        """Ask for what was stored; what the destination does not show is sent again (harmless: it is the same object)."""
-        if not destination.verify or not deliveries:
-            return ""
+    def _arrived(self, deliveries: list[Delivery]) -> str:
+        """Where the results are, and what nobody confirmed although it was to be."""
+        names = {delivery.destination for delivery in deliveries if delivery.state is not DeliveryState.SUPERSEDED}
+        receivers = [destination for destination in self.destinations if destination.name in names]
+        if not receivers:
+            nobody = "no destination wants any of these objects" if self.destinations else "no destination is configured"
+            return f"The results are ready; {nobody}."
+        asked = {destination.name for destination in receivers if destination.verify is not Verify.NONE}
+        doubts = [one.detail for one in deliveries if one.state is DeliveryState.SENT and one.destination in asked]
+        at = f"The results are at: {', '.join(destination.name for destination in receivers)}."
+        return " ".join([at, *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in dict.fromkeys(doubts))])
+
+    @contextmanager
+    def _holding(self, destination: Destination) -> Iterator[Held | None]:
+        """Hold the line, and keep it while this worker lives, however long the work takes."""
+        lines, until = self.means.index.lines, self.clock() + timedelta(seconds=self.hold_s)
+        held = lines.take(destination.name, self.worker, self.clock(), until)
+        if held is None:
+            yield None
+            return
+        done = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(held, done), name=f"hold-{destination.name}", daemon=True)
+        keeper.start()
         try:
-            found = query.find(
-                [reference_of(self.files.path(delivery.key)) for delivery in deliveries], destination, self.caller
-            )
-        except TryAgain as fault:
-            self._mark(deliveries, DeliveryState.SENT, None, f"stored, not verified yet: {fault.sentence}")
-            return fault.sentence
-        except Refused as fault:  # asking again changes nothing, and it said that it stored them
-            self._mark(deliveries, DeliveryState.SENT, fault.status, f"stored, cannot be verified: {fault.sentence}")
-            return ""
-        arrived = [delivery for delivery in deliveries if delivery.sop_instance_uid in found]
-        missing = [delivery for delivery in deliveries if delivery not in arrived]
-        self._mark(arrived, DeliveryState.VERIFIED, None, "")
-        self._mark(missing, DeliveryState.PENDING, None, "stored, but the destination does not show it")
-        return f"{destination.name} does not show what it stored." if missing else ""
+            yield held
+        finally:
+            done.set()
+            keeper.join()
+            lines.leave(held)
 
-    def _mark(self, deliveries: Sequence[Delivery], state: DeliveryState, status: int | None, detail: str) -> None:
-        for delivery in deliveries:
-            self.index.mark_delivery(delivery.sop_instance_uid, delivery.destination, state, status, detail, self.clock())
-
-
-def _state(sent: sender.Sent) -> DeliveryState:
-    if sent.error is None:
-        return DeliveryState.SENT
-    return DeliveryState.FAILED if isinstance(sent.error, Refused) else DeliveryState.PENDING
-
-
-def reference_of(path: Path) -> query.Reference:
-    """Where the object of a file stands in an archive."""
-    header = dcmread(path, stop_before_pixels=True)
-    return query.Reference(str(header.StudyInstanceUID), str(header.SeriesInstanceUID), str(header.SOPInstanceUID))
+    def _keep(self, held: Held, done: threading.Event) -> None:
+        while not done.wait(self.hold_s / 4):
+            if not self.means.index.lines.keep(held, self.clock() + timedelta(seconds=self.hold_s)):
+                return

@@ -1,8 +1,7 @@
 """The durable engine (DBOS): a job that was accepted is finished, whatever dies in between.
 
-Two workflows. `examine` analyses and is limited to as many at once as the machine bears. `deliver` does one round of sending
-and, when something is left, enqueues its next round with a pause: a destination that is down for a week costs no thread and
-holds up neither other destinations nor other studies.
+One workflow: `examine` analyses, limited to as many at once as the machine bears, and fills the outbox. What the outbox holds
+is delivered by `dispatch`: a destination that is down for a week costs no job and holds up nothing else.
 """
 
 from __future__ import annotations
@@ -12,20 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
-from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from service.errors import TryAgain
-from service.jobs.delivery import Pauses
 from service.jobs.job import After, Interrupted, Job, Work
 
 ANALYSIS_QUEUE = "analysis"
-DELIVERY_QUEUE = "delivery"
 POLL_S = 0.3
 APPLICATION = "cryomargin"
 # The shape of the workflows below: pending jobs go on after an upgrade of the product as long as this stays the same.
@@ -47,7 +44,6 @@ class EngineOptions:
     worker: str = "worker-1"
     parallel: int = 1
     attempts: int = 3
-    pauses: Pauses = field(default_factory=Pauses)
 
 
 class Engine:
@@ -76,7 +72,6 @@ class Engine:
         self._register()
         DBOS.launch()
         DBOS.register_queue(ANALYSIS_QUEUE, worker_concurrency=self._options.parallel, polling_interval_sec=POLL_S)
-        DBOS.register_queue(DELIVERY_QUEUE, polling_interval_sec=POLL_S)
 
     def stop(self, drain_s: float) -> None:
         """Begin no further step; a step in flight may go on for `drain_s`, then its job is left for the next start."""
@@ -93,16 +88,12 @@ class Engine:
         return handle.get_status().status in FINISHED
 
     def _register(self) -> None:
-        """Name the workflows for the engine; plain functions, because it keeps notes on them, which methods do not allow."""
+        """Name the workflow for the engine; a plain function, because it keeps notes on it, which methods do not allow."""
 
         def examine(study: str, content: str, attempt: int) -> None:
             self._guarded(Job(study, content, attempt), self._examine_job)
 
-        def deliver(study: str, content: str, attempt: int, number: int) -> None:
-            self._guarded(Job(study, content, attempt), lambda job: self._deliver_job(job, number))
-
         self._examine = DBOS.workflow(name="examine")(examine)
-        self._deliver = DBOS.workflow(name="deliver")(deliver)
 
     def _guarded(self, job: Job, run: Callable[[Job], None]) -> None:
         """The outer door: something nobody foresaw ends the job visibly, and a person can replay it."""
@@ -114,8 +105,8 @@ class Engine:
             raise
 
     def _examine_job(self, job: Job) -> None:
-        if self._analysed(job) and self._step("plan", lambda: self._work.plan(job)):
-            self._enqueue_round(job, 1, 0.0)
+        if self._analysed(job):
+            self._step("plan", lambda: self._work.plan(job))
 
     def _analysed(self, job: Job) -> bool:
         for left in reversed(range(self._options.attempts)):
@@ -134,22 +125,6 @@ class Engine:
                 raise
             log.warning("attempt_failed", job=job.id, reason=fault.sentence)
             return After.AGAIN
-
-    def _round(self, job: Job) -> bool:
-        """An index that does not answer costs one round: a result waits for as long as it takes."""
-        try:
-            return self._work.deliver(job)
-        except TryAgain as fault:
-            log.warning("round_failed", job=job.id, reason=fault.sentence)
-            return False
-
-    def _deliver_job(self, job: Job, number: int) -> None:
-        if not self._step("deliver", partial(self._round, job)):
-            self._enqueue_round(job, number + 1, self._options.pauses.before(number))
-
-    def _enqueue_round(self, job: Job, number: int, pause_s: float) -> None:
-        with SetWorkflowID(f"{job.id}/deliver/{number}"), SetEnqueueOptions(delay_seconds=pause_s or None):
-            DBOS.enqueue_workflow(DELIVERY_QUEUE, self._deliver, *_words(job), number)
 
     def _step(self, name: str, work: Callable[[], Answer]) -> Answer:
         """Do `work` once: after a crash its recorded answer is used."""

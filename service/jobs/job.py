@@ -49,8 +49,5 @@ class Work(Protocol):
     def plan(self, job: Job) -> bool:
         """Fill the outbox; False when there is nothing to send any more."""
 
-    def deliver(self, job: Job) -> bool:
-        """One round of sending; True when nothing is left to do."""
-
     def give_up(self, job: Job, sentence: str) -> None:
         """Show the job as failed."""

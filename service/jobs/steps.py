@@ -54,26 +54,10 @@ class Steps:
 
     def plan(self, job: Job) -> bool:
         """Fill the outbox; False when a newer version of the study took over."""
-        if not self._state(job, State.DELIVERING, "The results are being sent."):
+        if not self.index.set_progress(job.study_instance_uid, job.content_version, "deliver", 95):
             return False
-        self._progress(job)("deliver", 95)
-        self.courier.plan(job)
-        return True
-
-    def deliver(self, job: Job) -> bool:
-        """One round of sending; True when nothing is left to do."""
-        if not self._state(job, State.DELIVERING, "The results are being sent."):
-            return True
-        again = self.courier.round(job)
-        if again:
-            self._state(job, State.DELIVERING, f"The results are ready and wait: {again}")
-            return False
-        self._progress(job)("delivered", 100)
-        refused = self.courier.refused(job)
-        state = State.FAILED if refused else State.DONE
-        self._state(job, state, refused or self._done(job))
-        self._event(job, state.value, refused or self._done(job))
-        return True
+        self.courier.plan(job)  # before the state: a study that is delivering with an empty outbox has arrived
+        return self._state(job, State.DELIVERING, self.courier.outlook())
 
     def give_up(self, job: Job, sentence: str) -> None:
         """Show the job as failed."""
@@ -113,12 +97,6 @@ class Steps:
         made = [_keep(self.files, one, folder) for one in answer.made]
         version = self.index.version(job.study_instance_uid, job.content_version)
         self.index.save_result(job.study_instance_uid, job.content_version, answer.record or {}, made, version.closed_at)
-
-    def _done(self, job: Job) -> str:
-        names = ", ".join(self.courier.receivers(job))
-        if not names and self.courier.destinations:
-            return "The results are ready; no destination wants any of these objects."
-        return f"The results are at: {names}." if names else "The results are ready; no destination is configured."
 
     def _state(self, job: Job, state: State, sentence: str) -> bool:
         return self.index.set_state(job.study_instance_uid, job.content_version, state, sentence)

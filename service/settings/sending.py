@@ -16,18 +16,23 @@ class Delivery(Table):
     timeout_s: Seconds = 30.0
     first_pause_s: Seconds = 5.0
     longest_pause_s: Seconds = 900.0
+    give_up_after_s: Seconds = 604800.0
 
 
 class DestinationTable(Table):
-    """One receiver of results: address "AETITLE@host:port"; `verify` asks by C-FIND whether they arrived.
+    """One receiver of results: address "AETITLE@host:port"; `verify`: how it is made sure that they arrived.
 
+    What it neither promises (commitment) nor shows (find) within `verify_within_s` is sent again; `without_commitment` is what
+    is done where it offers no storage commitment, or does not report in time.
     `objects` are those that it gets (empty: all that are made), `transfer_syntaxes` those offered to it, `character_set` the
     one that texts are written in for it.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     address: Address
-    verify: Literal["find", "none"] = "none"
+    verify: Literal["commitment", "find", "none"] = "none"
+    verify_within_s: Seconds = 3600.0
+    without_commitment: Literal["find", "none"] = "find"
     objects: tuple[Output, ...] = ()
     transfer_syntaxes: Annotated[tuple[Syntax, ...], Field(min_length=1)] = (
         "explicit_vr_little_endian",

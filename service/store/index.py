@@ -12,6 +12,7 @@ from service.store import arrivals, gauges, outbox, refused, versions, views
 from service.store.database import Database
 from service.store.files import Files
 from service.store.gauges import Gauges
+from service.store.lines import Lines
 from service.store.reconcile import ReadHeader, reconcile
 from service.store.records import (
     Added,
@@ -37,6 +38,7 @@ class Index:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.lines = Lines(database)
 
     @classmethod
     def open(cls, url: str) -> Index:
@@ -188,14 +190,19 @@ class Index:
             outbox.save_result(connection, study_uid, content_version, record, made, at)
 
     def plan_deliveries(
-        self, study_uid: str, content_version: str, destinations: Sequence[str], only: outbox.Only = MappingProxyType({})
+        self,
+        study_uid: str,
+        content_version: str,
+        destinations: Sequence[str],
+        at: datetime,
+        only: outbox.Only = MappingProxyType({}),
     ) -> list[Delivery]:
         """Put the objects of a version on their way to `destinations`, once; older ones still waiting are superseded.
 
         `only` names the roles that a destination gets; one that it does not name, or has no role for, gets all.
         """
         with self._database.write() as connection:
-            return outbox.plan_deliveries(connection, study_uid, content_version, destinations, only)
+            return outbox.plan_deliveries(connection, (study_uid, content_version), destinations, at, only)
 
     def deliveries(
         self, study_uid: str | None = None, content_version: str | None = None, state: DeliveryState | None = None
@@ -204,16 +211,10 @@ class Index:
         with self._database.read() as connection:
             return outbox.deliveries(connection, study_uid, content_version, state)
 
-    def mark_delivery(
-        self, sop_instance_uid: str, destination: str, state: DeliveryState, status: int | None, detail: str, at: datetime
-    ) -> None:
-        """Note how an attempt ended; `pending` says that it will be tried again.
-
-        Raises:
-            Unusable: when no such delivery was planned.
-        """
+    def settle(self, of: Version, state: State, sentence: str, at: datetime) -> bool:
+        """End a delivery with a line in the history; False, and no change, when it has ended or newer content is there."""
         with self._database.write() as connection:
-            outbox.mark_delivery(connection, (sop_instance_uid, destination), state, status, detail, at)
+            return versions.settle(connection, of, state, sentence, at)
 
     # Views
 

@@ -157,7 +157,11 @@ class MadeObject:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One made object on its way to one destination; `status` is the DICOM status of the last attempt."""
+    """One made object on its way to one destination; `status` is the one (DICOM or HTTP) of the last attempt.
+
+    `next_try_at` is when it is due: to be sent, or to be asked for; None: nothing is left to do. `planned_at` is when its way
+    began, `sent_at` when the destination took it. `transaction_uid` names the storage commitment that was asked for.
+    """
 
     study_instance_uid: str
     content_version: str
@@ -171,6 +175,10 @@ class Delivery:
     status: int | None
     detail: str
     updated_at: datetime | None
+    planned_at: datetime | None
+    next_try_at: datetime | None
+    sent_at: datetime | None
+    transaction_uid: str
 
 
 @dataclass(frozen=True, slots=True)

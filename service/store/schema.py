@@ -164,6 +164,8 @@ made = Table(
     Index("made_by_version", "study_instance_uid", "content_version"),
 )
 
+# `next_try_at` is when it is due: to be sent, or to be asked for; without it nothing is left to do. `planned_at` is when its
+# way began, `sent_at` when the destination took it. `transaction_uid` names the storage commitment that was asked for.
 delivery = Table(
     "delivery",
     metadata,
@@ -174,7 +176,28 @@ delivery = Table(
     Column("status", Integer),
     _text("detail", ""),
     Column("updated_at", Utc),
+    Column("planned_at", Utc),
+    Column("next_try_at", Utc),
+    Column("sent_at", Utc),
+    _text("transaction_uid", ""),
     Index("delivery_by_state", "state"),
+    Index("delivery_by_next_try", "destination", "next_try_at"),
+    Index("delivery_by_transaction", "transaction_uid"),
+)
+
+# The way to one destination: which worker sends there (`term` rises whenever it changes hands), and since when, after how
+# many failures in a row, nothing goes through (`next_try_at`: not before).
+line = Table(
+    "line",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    _text("worker", ""),
+    Column("term", Integer, nullable=False, server_default="0"),
+    Column("held_until", Utc),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("down_since", Utc),
+    Column("next_try_at", Utc),
+    _text("sentence", ""),
 )
 
 # Callers that were turned away; the same one for the same reason is one row.

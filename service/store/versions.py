@@ -129,6 +129,26 @@ def set_state(connection: Connection, study_uid: str, content: str, state: State
     return True
 
 
+def newest_delivering(connection: Connection, condition: Any) -> list[Version]:
+    """The newest versions in `delivering` that meet a condition."""
+    newest = (version.c.study_instance_uid == study.c.study_instance_uid) & (
+        version.c.content_version == study.c.content_version
+    )
+    query = select(version).join(study, newest).where(study.c.state == State.DELIVERING, condition)
+    return [_version(row) for row in connection.execute(query.order_by(version.c.closed_at))]
+
+
+def settle(connection: Connection, of: Version, state: State, sentence: str, at: datetime) -> bool:
+    """End what is being delivered, once: with a state, and a line in the history."""
+    if version_of(connection, of.study_instance_uid, of.content_version).state is not State.DELIVERING:
+        return False
+    if not set_state(connection, of.study_instance_uid, of.content_version, state, sentence):
+        return False
+    _change(connection, of.study_instance_uid, of.content_version, stage="delivered", percent=100)
+    note(connection, of.study_instance_uid, state.value, sentence, at)
+    return True
+
+
 def set_progress(connection: Connection, study_uid: str, content: str, stage: str, percent: int) -> bool:
     """Say how far the analysis is, unless the version is out of date."""
     if not is_newest(connection, study_uid, content):
@@ -157,17 +177,18 @@ def reopen(connection: Connection, study_uid: str, at: datetime) -> Version:
     changes = {"state": State.QUEUED, "sentence": "", "stage": "", "percent": 0, "attempt": last.attempt + 1}
     _change(connection, study_uid, last.content_version, **changes)
     _show(connection, study_uid, last.content_version)
-    _retry_deliveries(connection, last)
+    _retry_deliveries(connection, last, at)
     note(connection, study_uid, "replay", "The analysis was asked for again.", at)
     return version_of(connection, study_uid, last.content_version)
 
 
-def _retry_deliveries(connection: Connection, of: Version) -> None:
+def _retry_deliveries(connection: Connection, of: Version, at: datetime) -> None:
     objects = select(made.c.sop_instance_uid).where(
         made.c.study_instance_uid == of.study_instance_uid, made.c.content_version == of.content_version, made.c.current
     )
     failed = delivery.c.sop_instance_uid.in_(objects) & (delivery.c.state == DeliveryState.FAILED)
-    connection.execute(update(delivery).where(failed).values(state=DeliveryState.PENDING))
+    values = {"state": DeliveryState.PENDING, "planned_at": at, "next_try_at": at}
+    connection.execute(update(delivery).where(failed).values(values))
 
 
 def _study(connection: Connection, study_uid: str) -> Row[Any]:

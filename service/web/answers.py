@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.errors import CryomarginError
 from service.store.index import Index
 from service.store.records import Delivery, DeliveryState, State, StudyDetail, StudySummary
+from service.store.way import Line
 from service.web import models
 from service.web.info import ServiceInfo
 from service.web.result import ResultRecord
@@ -36,10 +39,14 @@ def destinations(index: Index, info: ServiceInfo) -> list[models.Destination]:
     """Each configured destination with what waits for it."""
     waiting = index.deliveries(state=DeliveryState.PENDING)
     refused = index.deliveries(state=DeliveryState.FAILED)
+    unverified = index.lines.unverified()
+    lines = {line.destination: line for line in index.lines.all()}
     return [
         models.Destination(
             name=destination.name,
             address=destination.address,
+            **_line_of(lines.get(destination.name)),
+            unverified=unverified.get(destination.name, 0),
             pending=sum(delivery.destination == destination.name for delivery in waiting),
             failed=sum(delivery.destination == destination.name for delivery in refused),
             last_failure=_last_detail(destination.name, [*waiting, *refused]),
@@ -58,6 +65,13 @@ def quarantine(index: Index) -> models.Quarantine:
     return models.Quarantine(items=[models.QuarantineLine.model_validate(one) for one in index.quarantined()])
 
 
+def _line_of(line: Line | None) -> dict[str, Any]:
+    """How the way to a destination is; a failure or two do not make it down."""
+    if line is None or line.next_try_at is None:
+        return {"down_since": None, "next_try_at": None, "sentence": ""}
+    return {"down_since": line.down_since, "next_try_at": line.next_try_at, "sentence": line.sentence}
+
+
 def studies(index: Index, limit: int, offset: int, state: State | None) -> models.Studies:
     """One page of the list, newest first."""
     counted = states(index)
@@ -72,8 +86,10 @@ def studies(index: Index, limit: int, offset: int, state: State | None) -> model
     )
 
 
-def study(detail: StudyDetail, *, show_patient_id: bool) -> models.Study:
+def study(index: Index, detail: StudyDetail, *, show_patient_id: bool) -> models.Study:
     """All of one study. The patient ID is left out unless it is to be shown."""
+    down = {line.destination: line for line in index.lines.all() if line.next_try_at is not None}
+    detail = replace(detail, deliveries=tuple(_explained(delivery, down) for delivery in detail.deliveries))
     return models.Study(
         **dict(_line(detail.summary)),
         patient_id=detail.summary.patient_id if show_patient_id else None,
@@ -86,6 +102,14 @@ def study(detail: StudyDetail, *, show_patient_id: bool) -> models.Study:
         conflicts=[models.ConflictLine.model_validate(conflict) for conflict in detail.conflicts],
         errors=list(_errors(detail)),
     )
+
+
+def _explained(delivery: Delivery, down: Mapping[str, Line]) -> Delivery:
+    """With the reason of its destination where nobody has tried yet because that is down."""
+    line = down.get(delivery.destination)
+    if line is None or delivery.state is not DeliveryState.PENDING or delivery.detail:
+        return delivery
+    return replace(delivery, detail=line.sentence, next_try_at=line.next_try_at)
 
 
 def _line(summary: StudySummary) -> models.StudyLine:

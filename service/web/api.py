@@ -117,7 +117,7 @@ def studies(index: Reads, limit: Limit = 50, offset: Offset = 0, state: InState 
 @router.get("/studies/{study_uid}", tags=["studies"], summary="One study", responses=problems(404, 422, 500))
 def study(index: Reads, info: Knows, study_uid: StudyUid) -> models.Study:
     """Series, versions, timeline, findings, outputs with their deliveries, conflicts and errors of one study."""
-    return answers.study(find(index, study_uid), show_patient_id=info.show_patient_id)
+    return answers.study(index, find(index, study_uid), show_patient_id=info.show_patient_id)
 
 
 @router.post(

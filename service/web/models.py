@@ -60,7 +60,11 @@ class Destination(Answer):
 
     name: str = Field(examples=["archive"])
     address: str = Field(description="AE@host:port.", examples=["PACS@192.0.2.10:104"])
+    down_since: datetime | None = Field(description="Since when nothing goes through, null when it works.", examples=[None])
+    next_try_at: datetime | None = Field(description="When it is tried again, null when it works.", examples=[None])
+    sentence: str = Field(description="Why nothing goes through, empty when it works.", examples=[""])
     pending: int = Field(description="Objects on their way.", examples=[2])
+    unverified: int = Field(description="Objects that it took, whose verification is awaited.", examples=[0])
     failed: int = Field(description="Objects that it refused.", examples=[0])
     last_failure: str = Field(description="What the newest unfinished delivery met, empty when nothing.", examples=[""])
 
@@ -206,6 +210,7 @@ class DeliveryLine(Answer):
     detail: str = Field(examples=["found again by C-FIND"])
     attempts: int = Field(examples=[1])
     updated_at: datetime | None
+    next_try_at: datetime | None = Field(description="When it is sent or asked for next, null when nothing is left to do.")
 
 
 class Output(Answer):

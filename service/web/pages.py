@@ -46,7 +46,7 @@ def studies(request: Request, index: Reads, state: InState = None, offset: Offse
 @router.get("/studies/{study_uid}")
 def study(request: Request, index: Reads, info: Knows, study_uid: StudyUid, *, still: Still = False) -> Response:
     """One study: verdict first, then findings, phases, series, deliveries and the timeline."""
-    shown = answers.study(find(index, study_uid), show_patient_id=info.show_patient_id)
+    shown = answers.study(index, find(index, study_uid), show_patient_id=info.show_patient_id)
     context = {
         "study": shown,
         "current": _is_current(shown),

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from service.dicom.destination import Caller
 from service.jobs.job import Job
+from service.jobs.pauses import Pauses
+from service.jobs.visit import Means
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import Added, MadeObject, Received
@@ -29,6 +32,10 @@ class Store:
     def clock(self) -> datetime:
         """The time of the test."""
         return self.now
+
+    def means(self, pauses: Pauses = Pauses(5.0, 900.0, 86400.0), timeout_s: float = 3.0) -> Means:  # noqa: B008 frozen
+        """What deliveries work with; nothing is left to chance."""
+        return Means(self.index, self.files, Caller(timeout_s=timeout_s), self.clock, pauses, lambda: 0.5)
 
     def receive(self, uid: str, study: str = STUDY) -> Added:
         """An MR instance arrives."""
@@ -63,6 +70,10 @@ class Store:
         """An object of ours in the files."""
         kept = self.files.write_object(content)
         return MadeObject(role, "1.2.840.10008.5.1.4.1.1.88.34", uid, kept.key, kept.size)
+
+    def later_by(self, seconds: float) -> datetime:
+        """The time then."""
+        return self.now + timedelta(seconds=seconds)
 
     def later(self, seconds: float) -> None:
         """Time passes."""

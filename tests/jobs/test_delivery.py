@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE, evt
-from pynetdicom.sop_class import Comprehensive3DSRStorage, SegmentationStorage
 
 from service.dicom.archive import Archive, Archived
-from service.dicom.destination import Caller, Destination, parse_destination
+from service.dicom.destination import Destination, Verify, parse_destination
 from service.jobs.delivery import Courier
 from service.jobs.job import Job
-from service.store.records import DeliveryState
+from service.jobs.pauses import Pauses
+from service.store.records import DeliveryState, State
+from tests.dicom.promiser import Promiser
 from tests.jobs.conftest import STUDY, Store
+from tests.jobs.sending import deliver, free_port, made, outbox, result, the_study
 
-CALLER = Caller(timeout_s=3.0)
-
-
-def made(uid: str, sop_class: str) -> bytes:
-    """A result object as a file."""
-    item = Dataset()
-    item.SOPClassUID, item.SOPInstanceUID = sop_class, uid
-    item.StudyInstanceUID, item.SeriesInstanceUID = STUDY, f"{uid}.1"
-    item.file_meta = FileMetaDataset()
-    item.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    item.file_meta.MediaStorageSOPClassUID = sop_class
-    item.file_meta.MediaStorageSOPInstanceUID = uid
-    buffer = BytesIO()
-    item.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
+FIRST_S = 5.0
 
 
 @pytest.fixture
 def job(store: Store) -> Job:
     """A study whose analysis is ready to be sent: a segmentation and a report."""
-    store.receive("1.1")
-    job = store.close()
-    objects = [
-        store.keep_object("9.1", made("9.1", SegmentationStorage), "seg"),
-        store.keep_object("9.2", made("9.2", Comprehensive3DSRStorage), "sr"),
-    ]
-    store.index.save_result(STUDY, job.content_version, {}, objects, store.now)
-    return job
+    return result(store)
 
 
 @pytest.fixture
@@ -59,14 +37,9 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
     started.stop()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def courier_of(store: Store, *destinations: Destination) -> Courier:
-    return Courier(store.index, store.files, destinations, CALLER, store.clock)
+def down(name: str = "down", port: int | None = None, **more: Any) -> Destination:
+    """A destination where nothing listens."""
+    return Destination(name, "DOWN", "127.0.0.1", port or free_port(), **more)
 
 
 def states(store: Store) -> dict[tuple[str, str], DeliveryState]:
@@ -75,71 +48,157 @@ def states(store: Store) -> dict[tuple[str, str], DeliveryState]:
 
 
 def test_what_is_sent_and_found_again_is_verified(store: Store, job: Job, archive: Archive) -> None:
-    courier = courier_of(store, parse_destination("pacs", archive.address, verify=True))
-    courier.plan(job)
-    assert courier.round(job) == ""
-    assert states(store) == {("pacs", "9.1"): DeliveryState.VERIFIED, ("pacs", "9.2"): DeliveryState.VERIFIED}
+    courier = Courier(store.means(), (parse_destination("pacs", archive.address, verify=Verify.FIND),))
+    deliver(courier, job)
+    rows = [outbox(one) for one in store.index.deliveries(STUDY)]
+    assert rows == [("9.1", "verified", "shown by C-FIND", 1), ("9.2", "verified", "shown by C-FIND", 1)]
     assert [one.reference.sop_instance_uid for one in archive.stored()] == ["9.1", "9.2"]
+    assert the_study(store) == (State.DONE, "The results are at: pacs.")
 
 
 def test_without_verification_sent_is_the_end(store: Store, job: Job, archive: Archive) -> None:
-    courier = courier_of(store, parse_destination("pacs", archive.address))
-    courier.plan(job)
-    assert courier.round(job) == ""
-    assert courier.round(job) == ""
+    courier = Courier(store.means(), (parse_destination("pacs", archive.address),))
+    deliver(courier, job)
+    assert not courier.visit(courier.destinations[0])
     assert set(states(store).values()) == {DeliveryState.SENT}
     assert [one.copies for one in archive.stored()] == [1, 1]
+    assert the_study(store) == (State.DONE, "The results are at: pacs.")
 
 
 def test_a_destination_that_takes_only_reports_gets_only_reports(store: Store, job: Job, archive: Archive) -> None:
-    only = replace(parse_destination("pacs", archive.address, verify=True), objects=frozenset({"sr"}))
-    courier = courier_of(store, only)
-    courier.plan(job)
-    assert courier.round(job) == ""
+    only = replace(parse_destination("pacs", archive.address, verify=Verify.FIND), objects=frozenset({"sr"}))
+    deliver(Courier(store.means(), (only,)), job)
     assert states(store) == {("pacs", "9.2"): DeliveryState.VERIFIED}
-    assert courier.receivers(job) == ("pacs",)
-
-
-def test_a_destination_that_wants_nothing_that_was_made_is_no_receiver(store: Store, job: Job) -> None:
-    """The study must not say that its results lie where nothing was ever sent."""
-    courier = courier_of(store, Destination("pacs", "PACS", "127.0.0.1", 1, objects=frozenset({"pdf"})))
-    courier.plan(job)
-    assert courier.round(job) == ""
-    assert courier.receivers(job) == ()
 
 
 def test_a_destination_that_is_down_loses_nothing_and_holds_up_nobody(store: Store, job: Job, archive: Archive) -> None:
-    port = free_port()
-    courier = courier_of(store, Destination("down", "DOWN", "127.0.0.1", port), parse_destination("up", archive.address))
-    courier.plan(job)
-    assert "connection refused" in courier.round(job)
-    assert states(store)["down", "9.2"] is DeliveryState.PENDING
+    """Its objects say why they wait and when they are tried again, and so does the study."""
+    away = down(port=free_port())
+    courier = Courier(store.means(), (away, parse_destination("up", archive.address)))
+    deliver(courier, job)
     assert states(store)["up", "9.2"] is DeliveryState.SENT
+    waiting = [one for one in store.index.deliveries(STUDY) if one.destination == "down"]
+    assert [(one.state, one.attempts) for one in waiting] == [(DeliveryState.PENDING, 1), (DeliveryState.PENDING, 0)]
+    assert {one.next_try_at for one in waiting} == {store.later_by(FIRST_S)}
+    sentence = f"down ({away.address}): nothing listens at this address (connection refused)"
+    assert {one.detail for one in waiting} == {sentence}
+    assert the_study(store) == (State.DELIVERING, f"The results are ready and wait: {sentence}")
 
-    back = Archive(archive.folder / "back", port=port, ae_title="DOWN")
+    back = Archive(archive.folder / "back", port=away.port, ae_title="DOWN")
     back.start()
     try:
-        assert courier.round(job) == ""
+        store.later(FIRST_S)
+        assert courier.visit(away)
     finally:
         back.stop()
+    courier.settle()
     assert states(store)["down", "9.2"] is DeliveryState.SENT
     assert [one.copies for one in archive.stored()] == [1, 1]
+    assert the_study(store) == (State.DONE, "The results are at: down, up.")
 
 
-def test_a_refusal_is_final_and_told(store: Store, job: Job) -> None:
-    entity = AE(ae_title="PACS")
-    entity.add_supported_context(SegmentationStorage)
-    entity.add_supported_context(Comprehensive3DSRStorage)
-    handlers = [(evt.EVT_C_STORE, lambda event: 0xA900 if event.request.AffectedSOPInstanceUID == "9.2" else 0x0000)]
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
-    try:
-        courier = courier_of(store, Destination("pacs", "PACS", "127.0.0.1", server.server_address[1]))
-        courier.plan(job)
-        assert courier.round(job) == ""
-    finally:
-        server.shutdown()
-    assert states(store) == {("pacs", "9.1"): DeliveryState.SENT, ("pacs", "9.2"): DeliveryState.FAILED}
-    assert courier.refused(job) == "pacs refused the object (0xA900)"
+def test_while_a_destination_is_down_it_is_asked_by_nobody(store: Store, job: Job) -> None:
+    """The circuit is open: other studies wait with the reason, and the next try is later each time."""
+    courier = Courier(store.means(), (down(),))
+    deliver(courier, job)
+    other = result(store, "1.2.9", "8")
+    courier.plan(other)
+    store.index.set_state(other.study_instance_uid, other.content_version, State.DELIVERING, courier.outlook())
+    assert "nothing listens" in store.index.version("1.2.9", other.content_version).sentence
+    assert not courier.visit(courier.destinations[0])
+    (line,) = store.index.lines.all()
+    assert (line.failures, line.down_since, line.next_try_at) == (1, store.now, store.later_by(FIRST_S))
+
+    store.later(FIRST_S)
+    assert courier.visit(courier.destinations[0])
+    (line,) = store.index.lines.all()
+    assert (line.failures, line.next_try_at) == (2, store.later_by(2 * FIRST_S))
+    assert [one.attempts for one in store.index.deliveries("1.2.9")] == [1, 0], "the one that has waited longest is tried"
+
+
+def test_a_weekend_is_waited_for_and_a_week_is_not(store: Store, job: Job) -> None:
+    """The time counts, not the number of tries; what is given up is shown and can be sent again."""
+    courier = Courier(store.means(Pauses(5.0, 900.0, 7 * 86400.0)), (down(),))
+    deliver(courier, job)
+    for _try in range(6):
+        store.later(10 * 3600)
+        courier.visit(courier.destinations[0])
+    assert set(states(store).values()) == {DeliveryState.PENDING}
+
+    store.later(5 * 86400)  # the seventh day
+    assert courier.visit(courier.destinations[0])
+    courier.settle()
+    assert set(states(store).values()) == {DeliveryState.FAILED}
+    state, sentence = the_study(store)
+    assert state is State.FAILED
+    assert sentence.startswith("given up after 168 h: down (DOWN@127.0.0.1:")
+
+    assert store.index.lines.resend(STUDY, "down", store.now) == 2
+    assert the_study(store) == (State.DELIVERING, "The results are being sent to down again.")
+    assert set(states(store).values()) == {DeliveryState.PENDING}
+
+
+def test_a_refusal_is_final_told_and_holds_up_nothing(store: Store, job: Job) -> None:
+    with Promiser(store=lambda event: 0xA900 if event.request.AffectedSOPInstanceUID == "9.1" else 0x0000) as peer:
+        deliver(Courier(store.means(), (peer.destination(verify=Verify.NONE),)), job)
+    assert states(store) == {("pacs", "9.1"): DeliveryState.FAILED, ("pacs", "9.2"): DeliveryState.SENT}
+    assert the_study(store) == (State.FAILED, "pacs refused the object (0xA900)")
+
+
+def test_a_warning_is_success_with_a_note_that_stays(store: Store, job: Job) -> None:
+    with Promiser(store=lambda _event: 0xB000, same_association=True) as peer:
+        deliver(Courier(store.means(), (peer.destination(),)), job)
+    (first, _) = store.index.deliveries(STUDY)
+    note = "the archive changed values it could not keep (coercion); promised by storage commitment"
+    assert (first.state, first.status, first.detail) == (DeliveryState.VERIFIED, 0xB000, note)
+    assert the_study(store)[0] is State.DONE
+
+
+def test_a_full_archive_is_tried_again_and_the_order_is_kept(store: Store, job: Job) -> None:
+    """The report does not go ahead of the segmentation that it refers to."""
+    with Promiser(store=lambda _event: 0xA700) as peer:
+        courier = Courier(store.means(), (peer.destination(verify=Verify.NONE),))
+        deliver(courier, job)
+        assert set(states(store).values()) == {DeliveryState.PENDING}
+        assert the_study(store)[1] == "The results are ready and wait: pacs cannot store it now (0xA700)"
+        assert peer.stored == []
+        peer.store = lambda _event: 0x0000
+        store.later(FIRST_S)
+        courier.visit(courier.destinations[0])
+        assert peer.stored == ["9.1", "9.2"]
+
+
+def test_what_is_taken_before_a_lost_association_is_not_sent_again(store: Store, job: Job) -> None:
+    def cut(event: Any) -> int:
+        if event.request.AffectedSOPInstanceUID == "9.2":
+            event.assoc.abort()
+        return 0x0000
+
+    with Promiser(store=cut) as peer:
+        courier = Courier(store.means(), (peer.destination(verify=Verify.NONE),))
+        deliver(courier, job)
+        assert states(store) == {("pacs", "9.1"): DeliveryState.SENT, ("pacs", "9.2"): DeliveryState.PENDING}
+        assert the_study(store)[1].startswith("The results are ready and wait: pacs gave no answer to C-STORE")
+        peer.stored.clear()
+        peer.store = lambda _event: 0x0000
+        store.later(FIRST_S)
+        courier.visit(courier.destinations[0])
+        assert peer.stored == ["9.2"]
+
+
+def test_an_object_on_which_a_destination_breaks_does_not_hold_up_other_studies(store: Store, job: Job) -> None:
+    def breaks(event: Any) -> int:
+        if event.request.AffectedSOPInstanceUID == "9.1":
+            event.assoc.abort()
+        return 0x0000
+
+    with Promiser(store=breaks) as peer:
+        courier = Courier(store.means(), (peer.destination(verify=Verify.NONE),))
+        deliver(courier, job)
+        other = result(store, "1.2.9", "8")
+        deliver(courier, other)
+    assert {one.state for one in store.index.deliveries("1.2.9")} == {DeliveryState.SENT}
+    assert set(states(store).values()) == {DeliveryState.PENDING}
 
 
 class Forgetful(Archive):
@@ -150,36 +209,107 @@ class Forgetful(Archive):
         return tuple(one for one in super().stored() if one.copies > 1)
 
 
-def test_what_the_archive_does_not_show_is_sent_again(store: Store, job: Job, tmp_path: Path) -> None:
+def test_what_the_archive_does_not_show_is_asked_for_again_and_in_the_end_sent_again(
+    store: Store, job: Job, tmp_path: Path
+) -> None:
+    """Some archives show an object only after a while."""
     archive = Forgetful(tmp_path / "forgetful")
     archive.start()
     try:
-        courier = courier_of(store, parse_destination("pacs", archive.address, verify=True))
-        courier.plan(job)
-        assert courier.round(job) == "pacs does not show what it stored."
-        assert courier.round(job) == ""
+        pacs = replace(parse_destination("pacs", archive.address, verify=Verify.FIND), verify_within_s=60.0)
+        courier = Courier(store.means(), (pacs,))
+        deliver(courier, job)
+        (first, _) = store.index.deliveries(STUDY)
+        assert (first.state, first.attempts, first.detail, first.next_try_at) == (
+            DeliveryState.SENT,
+            1,
+            "stored, not verified yet: pacs stored it, but does not show it",
+            store.later_by(FIRST_S),
+        )
+        store.later(60)
+        courier.visit(pacs)
+        assert {one.detail for one in store.index.deliveries(STUDY)} == {
+            "pacs stored it, but does not show it; it is sent again"
+        }
+        store.later(FIRST_S)
+        courier.visit(pacs)
     finally:
         archive.stop()
     assert set(states(store).values()) == {DeliveryState.VERIFIED}
+    assert [one.attempts for one in store.index.deliveries(STUDY)] == [2, 2]
 
 
-def test_an_archive_without_query_ends_as_sent_with_a_note(store: Store, job: Job) -> None:
-    entity = AE(ae_title="PACS")
-    entity.add_supported_context(SegmentationStorage)
-    entity.add_supported_context(Comprehensive3DSRStorage)
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, lambda _event: 0x0000)])
-    try:
-        courier = courier_of(store, Destination("pacs", "PACS", "127.0.0.1", server.server_address[1], verify=True))
-        courier.plan(job)
-        assert courier.round(job) == ""
-    finally:
-        server.shutdown()
+def test_an_archive_without_query_ends_as_sent_and_the_study_says_so(store: Store, job: Job) -> None:
+    with Promiser() as peer:
+        deliver(Courier(store.means(), (peer.destination(verify=Verify.FIND),)), job)
     assert set(states(store).values()) == {DeliveryState.SENT}
-    assert "does not offer C-FIND" in store.index.deliveries(STUDY)[0].detail
+    doubt = "Stored at pacs, cannot be verified: pacs does not offer C-FIND (Study Root)."
+    assert the_study(store) == (State.DONE, f"The results are at: pacs. {doubt}")
 
 
 def test_a_destination_that_was_removed_from_the_configuration_is_told(store: Store, job: Job) -> None:
-    courier_of(store, Destination("old", "OLD", "127.0.0.1", 1)).plan(job)
-    courier = courier_of(store)
-    assert courier.round(job) == ""
-    assert courier.refused(job) == "old is no longer configured."
+    deliver(Courier(store.means(), (down("old"),)), job)
+    Courier(store.means(), ()).settle()
+    assert the_study(store) == (State.FAILED, "old is no longer configured.")
+
+
+def test_a_newer_result_takes_the_place_of_one_that_waits(store: Store, job: Job) -> None:
+    """Also of one whose archive lost it, or was still being asked."""
+    courier = Courier(store.means(), (down(),))
+    deliver(courier, job)
+    store.receive("1.2")
+    newer = store.close()
+    objects = [store.keep_object("9.7", made("9.7", STUDY), "sr")]
+    store.index.save_result(STUDY, newer.content_version, {}, objects, store.now)
+    store.later(FIRST_S)
+    assert not courier.visit(courier.destinations[0]), "of the old one nothing goes once there is newer content"
+    deliver(courier, newer)
+    assert states(store) == {
+        ("down", "9.1"): DeliveryState.SUPERSEDED,
+        ("down", "9.2"): DeliveryState.SUPERSEDED,
+        ("down", "9.7"): DeliveryState.PENDING,
+    }
+
+
+def test_a_worker_that_was_thought_dead_and_comes_back_does_no_harm(store: Store, job: Job) -> None:
+    """It sends the same objects once more at most; what another worker noted meanwhile stands."""
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def stall(_event: Any) -> int:
+        if not arrived.is_set():
+            arrived.set()
+            assert go_on.wait(20)
+            return 0xA700  # what it would have noted
+        return 0x0000
+
+    with Promiser(store=stall) as peer:
+        pacs = peer.destination(verify=Verify.NONE)
+        slow = Courier(store.means(timeout_s=30.0), (pacs,), "worker-1", hold_s=30.0)
+        slow.plan(job)
+        store.index.set_state(STUDY, job.content_version, State.DELIVERING, "")
+        thread = threading.Thread(target=slow.visit, args=(pacs,))
+        thread.start()
+        assert arrived.wait(20)
+
+        other = Courier(store.means(), (pacs,), "worker-2")
+        assert not other.visit(pacs), "the line is held"
+        store.later(31)
+        assert other.visit(pacs)
+        other.settle()
+        go_on.set()
+        thread.join(30)
+    assert not thread.is_alive()
+    assert {(one.state, one.attempts) for one in store.index.deliveries(STUDY)} == {(DeliveryState.SENT, 1)}
+    assert store.index.lines.line("pacs").failures == 0
+    assert the_study(store)[0] is State.DONE
+
+
+def test_what_was_sent_can_be_sent_again_on_wish(store: Store, job: Job, archive: Archive) -> None:
+    courier = Courier(store.means(), (parse_destination("pacs", archive.address, verify=Verify.FIND),))
+    deliver(courier, job)
+    assert store.index.lines.resend(STUDY, "pacs", store.now) == 2
+    assert store.index.lines.resend(STUDY, "elsewhere", store.now) == 0
+    courier.visit(courier.destinations[0])
+    courier.settle()
+    assert [one.copies for one in archive.stored()] == [2, 2]
+    assert the_study(store) == (State.DONE, "The results are at: pacs.")

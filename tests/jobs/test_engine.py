@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from service.errors import TryAgain
-from service.jobs.delivery import Pauses
 from service.jobs.engine import Engine, EngineOptions, _use_wal
 from service.jobs.job import After, Interrupted, Job
 from tests.store.conftest import postgresql
@@ -25,11 +24,10 @@ pytestmark = pytest.mark.timeout(60)
 class Notes:
     """Steps that note their calls and answer from a script."""
 
-    def __init__(self, *, analyses: list[After | Exception] | None = None, rounds: int = 1) -> None:
+    def __init__(self, *, analyses: list[After | Exception] | None = None) -> None:
         self.calls: list[str] = []
         self.analyses = analyses or [After.DELIVER]
-        self.rounds = rounds
-        self.delivered = threading.Event()
+        self.planned = threading.Event()
         self.gave_up = ""
         self.stop = threading.Event()
 
@@ -44,15 +42,8 @@ class Notes:
     def plan(self, job: Job) -> bool:
         """Note it."""
         self.calls.append(f"plan {job.id}")
+        self.planned.set()
         return True
-
-    def deliver(self, job: Job) -> bool:
-        """As many rounds as wanted."""
-        self.rounds -= 1
-        self.calls.append(f"deliver {job.id}")
-        if self.rounds <= 0:
-            self.delivered.set()
-        return self.rounds <= 0
 
     def give_up(self, job: Job, sentence: str) -> None:
         """Keep the last words."""
@@ -82,7 +73,7 @@ def start(url: str) -> Iterator[Callable[..., Engine]]:
     started: list[Engine] = []
 
     def begin(work: Notes) -> Engine:
-        engine = Engine(EngineOptions(url, attempts=3, pauses=Pauses(0.5, 1.0)), work, work.stop)
+        engine = Engine(EngineOptions(url, attempts=3), work, work.stop)
         engine.start()
         started.append(engine)
         return engine
@@ -91,14 +82,14 @@ def start(url: str) -> Iterator[Callable[..., Engine]]:
     started[-1].stop(0.0)
 
 
-def test_a_job_is_analysed_planned_and_delivered_once(start: Callable[..., Engine]) -> None:
+def test_a_job_is_analysed_and_planned_once(start: Callable[..., Engine]) -> None:
     work = Notes()
     engine = start(work)
     engine.submit(JOB)
-    assert work.delivered.wait(120)
+    assert work.planned.wait(120)
     engine.submit(JOB)
     time.sleep(1.0)
-    assert work.calls == ["analyse 1.2.3/abc/1 2", "plan 1.2.3/abc/1", "deliver 1.2.3/abc/1"]
+    assert work.calls == ["analyse 1.2.3/abc/1 2", "plan 1.2.3/abc/1"]
 
 
 def test_a_job_that_has_ended_says_so_when_submitted_again(start: Callable[..., Engine]) -> None:
@@ -112,32 +103,8 @@ def test_a_job_that_has_ended_says_so_when_submitted_again(start: Callable[..., 
 def test_a_failed_analysis_is_tried_again_and_told_how_often_it_may_be(start: Callable[..., Engine]) -> None:
     work = Notes(analyses=[After.AGAIN, After.DELIVER])
     start(work).submit(JOB)
-    assert work.delivered.wait(120)
+    assert work.planned.wait(120)
     assert work.calls[:2] == ["analyse 1.2.3/abc/1 2", "analyse 1.2.3/abc/1 1"]
-
-
-def test_sending_is_repeated_with_pauses_until_nothing_is_left(start: Callable[..., Engine]) -> None:
-    work = Notes(rounds=3)
-    start(work).submit(JOB)
-    assert work.delivered.wait(120)
-    assert [call.split()[0] for call in work.calls] == ["analyse", "plan", "deliver", "deliver", "deliver"]
-
-
-class Interrupting(Notes):
-    """The index does not answer in the first round of sending."""
-
-    def deliver(self, job: Job) -> bool:
-        """Fail once."""
-        if super().deliver(job):
-            return True
-        raise TryAgain("store.unavailable", "The index cannot be reached.")
-
-
-def test_an_index_that_is_away_costs_a_round_and_not_the_result(start: Callable[..., Engine]) -> None:
-    work = Interrupting(rounds=2)
-    start(work).submit(JOB)
-    assert work.delivered.wait(120)
-    assert work.gave_up == ""
 
 
 def test_an_index_that_is_away_costs_an_attempt_and_only_the_last_one_the_job(start: Callable[..., Engine]) -> None:
@@ -175,21 +142,8 @@ def test_a_job_in_flight_at_the_stop_goes_on_at_the_next_start(start: Callable[.
 
     work = Notes()
     start(work)
-    assert work.delivered.wait(120)
+    assert work.planned.wait(120)
     assert work.calls[0] == "analyse 1.2.3/abc/1 2"
-
-
-def test_a_pause_before_the_next_round_does_not_hold_up_the_stop(start: Callable[..., Engine]) -> None:
-    work = Notes(rounds=2)
-    engine = start(work)
-    engine.submit(JOB)
-    wait_for(lambda: work.calls[-1:] == ["deliver 1.2.3/abc/1"])
-    engine.stop(5.0)
-
-    rest = Notes()
-    start(rest)
-    assert rest.delivered.wait(120)
-    assert rest.calls == ["deliver 1.2.3/abc/1"]
 
 
 def test_damaged_notes_of_the_engine_are_said_so(tmp_path: Path) -> None:

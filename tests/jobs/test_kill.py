@@ -26,8 +26,11 @@ WORKER = """
 import shutil, sys, threading, time
 from datetime import UTC, datetime
 from pathlib import Path
-from service.dicom.destination import Caller, parse_destination
-from service.jobs.delivery import Courier, Pauses
+from service.dicom.destination import Caller, Verify, parse_destination
+from service.jobs.delivery import Courier
+from service.jobs.dispatch import Dispatch
+from service.jobs.pauses import Pauses
+from service.jobs.visit import Means
 from service.jobs.engine import Engine, EngineOptions
 from service.jobs.messages import Answer, MadeFile
 from service.jobs.process import Ended, Limits
@@ -52,11 +55,13 @@ def analysis(request, work, limits, progress, stop):
     return Ended(Answer({"verdict": "v"}, made), "", 1, 0.5)
 
 index, files, stop = Index.open(f"sqlite:///{folder / 'index.sqlite'}"), Files(folder / "files"), threading.Event()
-courier = Courier(index, files, (parse_destination("pacs", address, verify=True),), Caller(timeout_s=3.0), clock)
+means = Means(index, files, Caller(timeout_s=3.0), clock, Pauses(0.5, 1.0), lambda: 0.5)
+courier = Courier(means, (parse_destination("pacs", address, verify=Verify.FIND),))
 steps = Steps(index, files, courier, AnalysisOptions(), Limits(), folder / "work", stop, analysis)
-engine = Engine(EngineOptions(f"sqlite:///{folder / 'engine.sqlite'}", pauses=Pauses(0.5, 1.0)), steps, stop)
+engine = Engine(EngineOptions(f"sqlite:///{folder / 'engine.sqlite'}"), steps, stop)
 engine.start()
 Worker(index, engine.submit, CompletionRule(0.1, 0.1), clock).start()
+Dispatch(courier).start()
 print("started", flush=True)
 threading.Event().wait()
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.dicom.destination import Caller, Destination
+from service.dicom.destination import Destination
 from service.jobs.delivery import Courier
 from service.jobs.job import After, Interrupted, Job
 from service.jobs.messages import Answer, MadeFile, Request
@@ -25,7 +25,7 @@ Run = Callable[[Request, Path, Limits, Progress, threading.Event], Ended]
 
 def steps_of(store: Store, tmp_path: Path, run: Run) -> Steps:
     """Steps with an analysis of the test and no destination."""
-    courier = Courier(store.index, store.files, (), Caller(), store.clock)
+    courier = Courier(store.means(), ())
     return Steps(store.index, store.files, courier, AnalysisOptions(), Limits(), tmp_path / "work", threading.Event(), run)
 
 
@@ -132,7 +132,7 @@ def test_without_destinations_a_result_is_done(store: Store, job: Job, tmp_path:
     steps = steps_of(store, tmp_path, answers(RESULT))
     steps.analyse(job, 2)
     assert steps.plan(job)
-    assert steps.deliver(job)
+    steps.courier.settle()
     assert state(store) == (State.DONE, "The results are ready; no destination is configured.")
     assert store.index.studies(1)[0].percent == 100
 
@@ -160,9 +160,9 @@ def test_an_object_of_ours_that_may_not_leave_fails_the_job_at_once(store: Store
 def test_a_result_that_no_destination_wants_is_done_and_says_so(store: Store, job: Job, tmp_path: Path) -> None:
     """Nobody must look for it where it never went."""
     elsewhere = Destination("pacs", "PACS", "127.0.0.1", 1, objects=frozenset({"pdf"}))
-    courier = Courier(store.index, store.files, (elsewhere,), Caller(), store.clock)
+    courier = Courier(store.means(), (elsewhere,))
     steps = replace(steps_of(store, tmp_path, answers(RESULT)), courier=courier)
     steps.analyse(job, 2)
     assert steps.plan(job)
-    assert steps.deliver(job)
+    steps.courier.settle()
     assert state(store) == (State.DONE, "The results are ready; no destination wants any of these objects.")

@@ -6,7 +6,9 @@ import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from service.store.records import MadeObject, Received
+from service.store.index import Index
+from service.store.records import DeliveryState, MadeObject, Received
+from service.store.way import Noted
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
@@ -56,3 +58,13 @@ def made(role: str = "sr", uid: str = "1.9.1") -> MadeObject:
     """An object that an analysis made."""
     name = uuid.uuid4().hex
     return MadeObject(role, SR if role == "sr" else SEG, uid, f"made/{name[:2]}/{name}.dcm", 10)
+
+
+def mark(index: Index, of: tuple[str, str], state: DeliveryState, status: int | None, detail: str, when: datetime) -> None:
+    """Note how an attempt for `of` (SOP Instance UID, destination) ended, as a worker does that holds the line."""
+    uid, destination = of
+    held = index.lines.take(destination, "worker", when, when)
+    assert held is not None
+    next_try_at = when if state is DeliveryState.PENDING else None
+    assert index.lines.mark([uid], held, Noted(state, when, status, detail, next_try_at, state is not DeliveryState.VERIFIED))
+    index.lines.leave(held)

@@ -5,7 +5,7 @@ import pytest
 from service.errors import Unusable
 from service.store.index import Index
 from service.store.records import Delivery, DeliveryState
-from tests.store.builders import STUDY, arrival, at, made
+from tests.store.builders import STUDY, arrival, at, made, mark
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def states(deliveries: list[Delivery]) -> list[tuple[str, str, DeliveryState]]:
 
 def test_every_object_goes_to_every_destination_in_order(index: Index, version: str) -> None:
     index.save_result(STUDY, version, {"verdict": "x"}, [made("seg", "1.9.2"), made("sr", "1.9.1")], at(70))
-    planned = index.plan_deliveries(STUDY, version, ["archive", "viewer"])
+    planned = index.plan_deliveries(STUDY, version, ["archive", "viewer"], at(70))
 
     assert states(planned) == [
         ("archive", "1.9.2", DeliveryState.PENDING),
@@ -34,7 +34,7 @@ def test_a_destination_gets_only_the_roles_that_it_wants(index: Index, version: 
     """One that has no wish of its own gets all."""
     index.save_result(STUDY, version, {}, [made("seg", "1.9.2"), made("sr", "1.9.1"), made("pdf", "1.9.3")], at(70))
     only = {"viewer": frozenset({"sr", "kos"}), "archive": frozenset[str]()}
-    planned = index.plan_deliveries(STUDY, version, ["archive", "viewer", "backup"], only)
+    planned = index.plan_deliveries(STUDY, version, ["archive", "viewer", "backup"], at(70), only)
 
     assert [one.sop_instance_uid for one in planned if one.destination == "viewer"] == ["1.9.1"]
     assert [one.destination for one in planned].count("archive") == 3
@@ -45,10 +45,10 @@ def test_saving_and_planning_again_changes_nothing(index: Index, version: str) -
     """A job repeated after a crash makes the same objects and must not send them twice."""
     objects = [made("seg", "1.9.2"), made("sr", "1.9.1")]
     index.save_result(STUDY, version, {"verdict": "x"}, objects, at(70))
-    index.plan_deliveries(STUDY, version, ["archive"])
-    index.mark_delivery("1.9.2", "archive", DeliveryState.SENT, 0, "", at(71))
+    index.plan_deliveries(STUDY, version, ["archive"], at(70))
+    mark(index, ("1.9.2", "archive"), DeliveryState.SENT, 0, "", at(71))
     index.save_result(STUDY, version, {"verdict": "x"}, objects, at(72))
-    index.plan_deliveries(STUDY, version, ["archive"])
+    index.plan_deliveries(STUDY, version, ["archive"], at(70))
 
     assert states(index.deliveries(STUDY)) == [
         ("archive", "1.9.2", DeliveryState.SENT),
@@ -58,10 +58,10 @@ def test_saving_and_planning_again_changes_nothing(index: Index, version: str) -
 
 def test_attempts_are_counted_and_the_last_answer_kept(index: Index, version: str) -> None:
     index.save_result(STUDY, version, {}, [made()], at(70))
-    index.plan_deliveries(STUDY, version, ["archive"])
-    index.mark_delivery("1.9.1", "archive", DeliveryState.PENDING, None, "Nothing listens.", at(71))
-    index.mark_delivery("1.9.1", "archive", DeliveryState.SENT, 0xB000, "Coerced.", at(72))
-    index.mark_delivery("1.9.1", "archive", DeliveryState.VERIFIED, 0xB000, "Found.", at(73))
+    index.plan_deliveries(STUDY, version, ["archive"], at(70))
+    mark(index, ("1.9.1", "archive"), DeliveryState.PENDING, None, "Nothing listens.", at(71))
+    mark(index, ("1.9.1", "archive"), DeliveryState.SENT, 0xB000, "Coerced.", at(72))
+    mark(index, ("1.9.1", "archive"), DeliveryState.VERIFIED, 0xB000, "Found.", at(73))
     (delivery,) = index.deliveries()
 
     assert (delivery.attempts, delivery.state, delivery.status, delivery.detail) == (
@@ -75,8 +75,8 @@ def test_attempts_are_counted_and_the_last_answer_kept(index: Index, version: st
 
 def test_deliveries_can_be_narrowed(index: Index, version: str) -> None:
     index.save_result(STUDY, version, {}, [made("seg", "1.9.2"), made("sr", "1.9.1")], at(70))
-    index.plan_deliveries(STUDY, version, ["archive"])
-    index.mark_delivery("1.9.2", "archive", DeliveryState.SENT, 0, "", at(71))
+    index.plan_deliveries(STUDY, version, ["archive"], at(70))
+    mark(index, ("1.9.2", "archive"), DeliveryState.SENT, 0, "", at(71))
 
     assert states(index.deliveries(state=DeliveryState.PENDING)) == [("archive", "1.9.1", DeliveryState.PENDING)]
     assert index.deliveries("9.9") == []
@@ -86,12 +86,12 @@ def test_deliveries_can_be_narrowed(index: Index, version: str) -> None:
 
 def test_an_older_result_that_still_waits_is_superseded(index: Index, version: str) -> None:
     index.save_result(STUDY, version, {}, [made("seg", "1.9.2"), made("sr", "1.9.1")], at(70))
-    index.plan_deliveries(STUDY, version, ["archive"])
-    index.mark_delivery("1.9.2", "archive", DeliveryState.SENT, 0, "", at(71))
+    index.plan_deliveries(STUDY, version, ["archive"], at(70))
+    mark(index, ("1.9.2", "archive"), DeliveryState.SENT, 0, "", at(71))
     index.add_instance(arrival(2))
     newer = index.close_version(STUDY, at(120)).content_version
     index.save_result(STUDY, newer, {}, [made("sr", "1.9.3")], at(130))
-    index.plan_deliveries(STUDY, newer, ["archive"])
+    index.plan_deliveries(STUDY, newer, ["archive"], at(70))
 
     assert {delivery.sop_instance_uid: delivery.state for delivery in index.deliveries(STUDY)} == {
         "1.9.1": DeliveryState.SUPERSEDED,
@@ -102,9 +102,9 @@ def test_an_older_result_that_still_waits_is_superseded(index: Index, version: s
 
 def test_a_replay_that_makes_other_objects_retires_the_old_ones(index: Index, version: str) -> None:
     index.save_result(STUDY, version, {}, [made("sr", "1.9.1")], at(70))
-    index.plan_deliveries(STUDY, version, ["archive"])
+    index.plan_deliveries(STUDY, version, ["archive"], at(70))
     index.save_result(STUDY, version, {}, [made("sr", "1.9.7")], at(80))
-    index.plan_deliveries(STUDY, version, ["archive"])
+    index.plan_deliveries(STUDY, version, ["archive"], at(70))
     detail = index.study(STUDY)
 
     assert detail is not None
@@ -117,7 +117,7 @@ def test_a_replay_that_makes_other_objects_retires_the_old_ones(index: Index, ve
 
 def test_only_what_was_planned_can_be_marked(index: Index) -> None:
     with pytest.raises(Unusable, match="planned"):
-        index.mark_delivery("1.9.1", "archive", DeliveryState.SENT, 0, "", at(0))
+        mark(index, ("1.9.1", "archive"), DeliveryState.SENT, 0, "", at(0))
 
 
 def test_a_result_needs_its_version(index: Index) -> None:

@@ -8,7 +8,7 @@ import pytest
 from service.errors import TryAgain, Unusable
 from service.store.index import Index
 from service.store.records import DeliveryState, MadeObject, State, Version
-from tests.store.builders import STUDY, arrival, at, made
+from tests.store.builders import STUDY, arrival, at, made, mark
 
 
 def complete(index: Index, *numbers: int, seconds: float = 60) -> Version:
@@ -123,8 +123,8 @@ def test_a_replay_is_another_attempt_at_the_same_content(index: Index) -> None:
 def test_a_replay_tries_failed_deliveries_again(index: Index) -> None:
     version = complete(index, 1)
     index.save_result(STUDY, version.content_version, {}, [made()], at(70))
-    index.plan_deliveries(STUDY, version.content_version, ["archive"])
-    index.mark_delivery("1.9.1", "archive", DeliveryState.FAILED, 0xA900, "No.", at(71))
+    index.plan_deliveries(STUDY, version.content_version, ["archive"], at(70))
+    mark(index, ("1.9.1", "archive"), DeliveryState.FAILED, 0xA900, "No.", at(71))
     index.set_state(STUDY, version.content_version, State.FAILED, "The archive refused.")
     index.reopen(STUDY, at(80))
 
@@ -196,8 +196,8 @@ def test_only_a_report_that_went_out_can_be_superseded(index: Index, state: Deli
     """A reference to a report that no archive holds leads nowhere."""
     first = complete(index, 1)
     index.save_result(STUDY, first.content_version, {}, [made("sr", "1.9.1")], at(70))
-    index.plan_deliveries(STUDY, first.content_version, ["archive"])
-    index.mark_delivery("1.9.1", "archive", state, None, "", at(71))
+    index.plan_deliveries(STUDY, first.content_version, ["archive"], at(70))
+    mark(index, ("1.9.1", "archive"), state, None, "", at(71))
     second = complete(index, 2, seconds=120)
 
     assert index.predecessors(STUDY, second.content_version) == named

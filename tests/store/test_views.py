@@ -67,7 +67,7 @@ def test_a_study_shows_its_newest_result_while_the_next_is_at_work(index: Index)
     index.add_instance(arrival(1))
     version = index.close_version(STUDY, at(60)).content_version
     index.save_result(STUDY, version, {"verdict": "Margin 2 mm", "n": [1, None]}, [made()], at(70))
-    index.plan_deliveries(STUDY, version, ["archive"])
+    index.plan_deliveries(STUDY, version, ["archive"], at(70))
     index.event(STUDY, "made", "The result is there.", at(71))
     index.add_instance(arrival(2, seconds=90))
     index.close_version(STUDY, at(120))

@@ -15,6 +15,7 @@ from service.store.index import Index
 from service.store.records import DeliveryState, MadeObject, Received, State
 from service.web.app import create_app
 from service.web.info import Check, DestinationInfo, Probed, ServiceInfo
+from tests.store.builders import mark
 from tests.web.sample import AT, RECEIVING, STUDY, VERDICT, record
 
 PATIENT = "PAT-4711"
@@ -70,9 +71,9 @@ def finish(index: Index, study_uid: str) -> str:
         MadeObject("sr", "1.2.840.10008.5.1.4.1.1.88.34", f"{study_uid}.902", "sr", 25_000),
     ]
     index.save_result(study_uid, version, record(study_uid, version), made, AT + timedelta(seconds=9))
-    index.plan_deliveries(study_uid, version, ["archive"])
-    index.mark_delivery(f"{study_uid}.901", "archive", DeliveryState.VERIFIED, 0, "found again by C-FIND", AT)
-    index.mark_delivery(f"{study_uid}.902", "archive", DeliveryState.FAILED, 0xA900, "the data set does not match", AT)
+    index.plan_deliveries(study_uid, version, ["archive"], AT)
+    mark(index, (f"{study_uid}.901", "archive"), DeliveryState.VERIFIED, 0, "found again by C-FIND", AT)
+    mark(index, (f"{study_uid}.902", "archive"), DeliveryState.FAILED, 0xA900, "the data set does not match", AT)
     index.set_state(study_uid, version, State.DONE, VERDICT)
     return version
 
