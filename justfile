@@ -31,8 +31,15 @@ demo:
 
 # The long checks; each prints its figures and writes them into docs/evidence.md. About 10 minutes each.
 
-# Accuracy on hundreds of phantoms with known truth.
-validate *options:
+# Accuracy on thousands of phantoms with known truth.
+validate: validate-margin validate-chain
+
+# The margin, what can be assessed of it, and lobes that are missing. --processes N; --keep FILE goes on where it was cut off.
+validate-margin *options:
+    uv run python -m tests.validation.margin.validate {{ options }}
+
+# The whole analysis from DICOM files.
+validate-chain *options:
     uv run python -m tests.validation.phantoms {{ options }}
 
 # What the precision of a margin is made of: constants for the source, from phantoms that are never reported on.

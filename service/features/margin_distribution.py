@@ -18,7 +18,7 @@ from service.regions.margin_surface import MarginSurface
 from service.volumes.volume import Matrix
 
 MM2 = Code("mm2", "UCUM", "square millimeter")
-METHOD = "Surface to untreated liver, sub-voxel, version 2"
+METHOD = "Surface to untreated liver, sub-voxel, version 3"
 OF_WHAT_IS_SEEN = "Of the part of the surface that can be assessed."
 
 Seen = NDArray[np.bool_]

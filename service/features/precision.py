@@ -22,6 +22,8 @@ BEYOND = 1.25  # times the largest error of the tuning phantoms: what a category
 BEYOND_THICK = 1.6  # the same on thick slices, where rare errors are large
 LOW, HIGH = 0.025, 0.975
 HOLLOW = 0.03  # mm that an edge recedes at a tip or ridge: half of what a sharp one makes
+BROAD = 50.0  # mm2 of a tumor's surface that are much
+MOST_BENT = 0.5  # 1/mm: a ridge or tip with a radius of 2 to 4 mm
 DISAGREE = 1.0  # mm between the two measurements, above which neither is believed
 SECOND, NOTCH = 4, 6  # the places of their difference and of the edge's recession among the terms
 FARTHEST = 5.0  # mm that the second measurement counts as off, also where it found no surface at all
@@ -45,13 +47,14 @@ class Precision:
 
 def precision(value: float, surface: MarginSurface, threshold: float) -> Precision:
     """The precision of `value` (mm), a minimum over `surface` or a part of it, and how likely it is up to `threshold` mm."""
-    return precision_of(value, group_of(surface.evidence), terms(surface), threshold)
+    return precision_of(value, surface.evidence, surface.minimum, threshold)
 
 
-def precision_of(value: float, name: str, parts: Sequence[float], threshold: float) -> Precision:
-    """The precision of `value` (mm) in the group of this `name`, from the terms of its expected error."""
+def precision_of(value: float, evidence: Evidence, minimum: float, threshold: float) -> Precision:
+    """The same from the `evidence` of a surface and its `minimum` (mm)."""
+    name, parts = group_of(evidence), terms(evidence, minimum)
     group = GROUPS[name]
-    expected, center = expected_error(group, parts), value - float(np.dot(group.shift, leanings(parts)))
+    expected, center = expected_error(group, parts), value - float(np.dot(group.shift, leanings(evidence)))
     quotients = np.array(group.quantiles)
     low, high = (float(np.interp(level, LEVELS, quotients)) for level in (LOW, HIGH))
     # The largest quotient and the largest expectation never came together; beyond what was tuned on, nothing is known.
@@ -73,37 +76,55 @@ def group_of(evidence: Evidence) -> str:
     """Which measurements it is like."""
     coarse = "coarse " if evidence.voxel > COARSE or evidence.width > WIDE else ""
     if evidence.edge_sd > 0:
-        return f"{coarse}uncertain contours"
+        return f"{coarse}uncertain contours" if evidence.zone_sd > 0 else f"{coarse}uncertain place"
     coarse = "thick " if evidence.voxel > THICK or evidence.width > WIDEST else coarse
     if evidence.voxel > 0:
         return f"{coarse}whole voxels"
     return f"{coarse}noisy fractions" if evidence.noise > NOISY else f"{coarse}fractions"
 
 
-def terms(surface: MarginSurface) -> tuple[float, ...]:
-    """What the expected error is a sum of, mm: each is at least 0."""
-    evidence = surface.evidence
+def terms(evidence: Evidence, minimum: float) -> tuple[float, ...]:
+    """What the expected error of a `minimum` (mm) is a sum of: each is at least 0."""
     return (
         1.0,
         evidence.voxel,
         evidence.width,
         evidence.noise * max(evidence.width, evidence.voxel),
-        disagreement(surface),
+        second_off(evidence, minimum),
         evidence.edge_sd,
         evidence.notch,
         evidence.wedge,
+        1.0 - _broad(evidence),
+        _bent(evidence),
     )
 
 
-def leanings(parts: Sequence[float]) -> tuple[float, float, float]:
-    """By what errors lean to one side, each 0-1: always, at a tip or ridge of untreated liver, beside the capsule."""
-    *_, notch, wedge = parts
-    return 1.0, notch / (notch + HOLLOW), float(wedge > 0)
+def leanings(evidence: Evidence) -> tuple[float, ...]:
+    """By what errors lean to one side, each 0-1.
+
+    Always; at a tip or ridge of untreated liver, by the blur there and by its curvature; beside the capsule; and where much
+    of the surface is nearly as narrow: the smallest of many doubtful distances is smaller than the true one.
+    """
+    hollow = evidence.notch / (evidence.notch + HOLLOW)
+    return 1.0, hollow, float(evidence.wedge > 0), _broad(evidence), _bent(evidence)
+
+
+def _broad(evidence: Evidence) -> float:
+    return evidence.breadth / (evidence.breadth + BROAD)
+
+
+def _bent(evidence: Evidence) -> float:
+    return float(np.clip(evidence.bend, 0.0, MOST_BENT) / MOST_BENT)
 
 
 def disagreement(surface: MarginSurface) -> float:
     """How far the second measurement of the minimum is from the first, mm."""
-    return min(abs(surface.evidence.second - surface.minimum), FARTHEST)
+    return second_off(surface.evidence, surface.minimum)
+
+
+def second_off(evidence: Evidence, minimum: float) -> float:
+    """The same of the `evidence` and `minimum` (mm) of a surface."""
+    return min(abs(evidence.second - minimum), FARTHEST)
 
 
 def expected_error(group: Calibration, parts: Sequence[float]) -> float:

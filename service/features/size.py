@@ -8,12 +8,12 @@ from service.codes import ML, PERCENT, Code, ours
 from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
 from service.regions.region import Region
-from service.volumes.point_spread import softness
+from service.volumes.point_spread import filled
 
 TUMOR_CODE = ours("TUMORVOL", "Tumor volume")
 ZONE_CODE = ours("ZONEVOL", "Ablation zone volume")
 COVERAGE_CODE = ours("COVERAGE", "Tumor covered by the ablation zone")
-METHOD = "Sum of fractional masks, version 1"
+METHOD = "Sum of fractional masks, version 2"
 
 
 def measure(case: Case) -> tuple[Finding, ...]:
@@ -26,9 +26,9 @@ def measure(case: Case) -> tuple[Finding, ...]:
 
 
 def millilitres(region: Region) -> float:
-    """The volume that a region fills, mL; specks of noise far from it are no part of it."""
-    mask = region.mask if region.binary else softness((region.mask,))[0].mask
-    return float(mask.values.sum(dtype=np.float64)) * mask.voxel_volume
+    """The volume that a region fills, mL; the noise of its fractions adds nothing to it."""
+    voxels = float(region.mask.values.sum(dtype=np.float64)) if region.binary else filled(region.mask)
+    return voxels * region.mask.voxel_volume
 
 
 def _volume(case: Case, name: str, title: str, code: Code, region: Region | None) -> Finding:

@@ -5,40 +5,61 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from service.regions.fields import Fields
 from service.volumes.surface import Mesh, isosurface, sample
-from service.volumes.volume import Volume
+from service.volumes.volume import Matrix, Volume
 
 RAMP = 1.0  # mm over which a cell fills
-INWARD = 2.0  # mm below the capsule, where it is asked whether liver was treated
+INWARD, INWARD_DOUBT = 1.0, 2.0  # mm below the capsule, where zone and liver are compared, and more for each mm of doubt
+BEHIND, BEHIND_DOUBT = 0.4, 1.5  # mm that the zone may lie behind the liver there
 
 
 def uncovered_ml(tumor: Mesh, fields: Fields, distances: Sequence[float]) -> Mapping[float, float]:
-    """Untreated liver (mL) in the tumor and within each of `distances` (mm) of it, but for those that leave the grid."""
+    """Untreated liver (mL) in the tumor and within each of `distances` (mm) of it, but for those that leave the grid.
+
+    What is counted of a cell lies between two surfaces that face each other: that of the ice and that of what is so far from
+    the tumor. So both shares of a cell overlap as little as they can; their product would count a thin layer too large.
+    """
     room = _room(tumor, fields.untreated)
-    filled = np.clip(0.5 + fields.untreated.values / RAMP, 0.0, 1.0)
-    index = np.argwhere(filled > 0)
+    left = _filled(fields.untreated.values)
+    index = np.argwhere(left > 0)
     away, _ = cKDTree(tumor.vertices).query(
-        fields.untreated.to_mm(index.astype(np.float64)), distance_upper_bound=max(distances)
+        fields.untreated.to_mm(index.astype(np.float64)), distance_upper_bound=max(distances) + RAMP
     )
-    away[fields.tumor.values[tuple(index.T)] > 0] = 0.0
-    shares = filled[tuple(index.T)] * fields.untreated.voxel_volume
-    return {distance: float(shares[away <= distance].sum()) for distance in distances if distance <= room}
+    depth = fields.tumor.values[tuple(index.T)]
+    away = np.where(depth > 0, -depth, away)
+    shares = left[tuple(index.T)]
+    return {
+        distance: float(np.maximum(shares + _filled(distance - away) - 1.0, 0.0).sum()) * fields.untreated.voxel_volume
+        for distance in distances
+        if distance <= room
+    }
 
 
-def capsular_contact(fields: Fields) -> float | None:
-    """The area (mm2) of the liver's surface below which the zone lies; None where the liver is not known."""
+def capsular_contact(fields: Fields, doubt: float = 0.0) -> float | None:
+    """The area (mm2) of the liver's surface that the zone reaches; None where the liver is not known.
+
+    Where it does, zone and liver are one surface, and a little below it both are equally deep; beside such places the zone
+    falls back. `doubt` (mm): the standard deviation that the contours of both state.
+    """
     if fields.liver is None:
         return None
     capsule = isosurface(fields.liver, 0.0)
     if capsule.empty:
         return 0.0
-    below = capsule.vertices + INWARD * _inward(fields.liver, capsule)
-    treated = (sample(fields.zone, below) > 0) & _on_grid(fields.liver, capsule)
-    return float(capsule.vertex_areas()[treated].sum())
+    below = capsule.vertices + (INWARD + INWARD_DOUBT * doubt) * _inward(fields.liver, capsule)
+    behind = sample(fields.liver, below) - sample(fields.zone, below)
+    reached = (behind < BEHIND + BEHIND_DOUBT * doubt) & _on_grid(fields.liver, capsule)
+    return float(capsule.vertex_areas()[reached].sum())
+
+
+def _filled(depth: NDArray[np.floating]) -> Matrix:
+    """The share of a cell whose centre lies `depth` mm inside."""
+    return np.asarray(np.clip(0.5 + depth / RAMP, 0.0, 1.0), dtype=np.float64)
 
 
 def _room(tumor: Mesh, grid: Volume) -> float:

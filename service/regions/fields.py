@@ -8,11 +8,12 @@ import numpy as np
 from scipy import ndimage
 
 from service.regions.region import Region
-from service.volumes.cells import TARGET, repeat
-from service.volumes.level_field import cells_of, level_field, level_field_of_voxels
+from service.volumes.cells import TARGET, cuts_of, on_cells, repeat
+from service.volumes.level_field import REACH, cells_of, level_field, level_field_of_voxels
 from service.volumes.point_spread import Softness, softness
-from service.volumes.volume import Volume
+from service.volumes.volume import Volume, box_of, within
 
+BORDER = 2  # voxels around a tumor beyond the reach of its field
 LIKELY = 0.5  # of a voxel
 OUTSIDE = 0.5  # mm that a sheet is put outside, beyond where it was
 
@@ -43,12 +44,12 @@ def field_of(region: Region, target: float = TARGET) -> Volume:
 
 def fields_of(tumor: Region, zone: Region, liver: Region | None) -> Fields:
     """The fields of regions on one grid. Zone and liver share a surface where they meet, so they are treated alike."""
-    of_tumor, field = _alike((tumor,))
+    of_tumor, field = _tumor(tumor)
     of_others, others = _alike((zone,) if liver is None else (zone, liver))
     soft = (*of_tumor, *of_others)
     regions = [region for region in (tumor, zone, liver) if region is not None]
     return Fields(
-        tumor=field[0],
+        tumor=field,
         zone=others[0],
         liver=None if liver is None else others[1],
         untreated=_untreated(zone, liver, others),
@@ -56,6 +57,21 @@ def fields_of(tumor: Region, zone: Region, liver: Region | None) -> Fields:
         noise=max((one.noise for one in soft), default=0.0),
         voxel=max(tumor.mask.spacing) if any(region.binary for region in regions) else 0.0,
     )
+
+
+def _tumor(region: Region) -> tuple[tuple[Softness, ...], Volume]:
+    """How soft the tumor is, and its field: made from the voxels around it alone, far from which there is none of it."""
+    inside = region.mask.values > 0.5
+    if not inside.any():
+        soft, fields = _alike((region,))
+        return soft, fields[0]
+    k, j, i = (BORDER + int(np.ceil(REACH / size)) for size in region.mask.spacing)
+    low, high = box_of(inside, (k, j, i))
+    soft, (near,) = _alike((region.crop(low, high),))
+    cuts = cuts_of(region.mask)
+    values = np.full(np.multiply(region.mask.shape, cuts), -REACH, dtype=np.float32)
+    values[within(tuple(np.multiply(low, cuts)), tuple(np.multiply(high, cuts)))] = near.values
+    return soft, on_cells(values, region.mask, cuts)
 
 
 def _alike(regions: tuple[Region, ...]) -> tuple[tuple[Softness, ...], tuple[Volume, ...]]:

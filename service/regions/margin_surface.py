@@ -30,18 +30,21 @@ DEEPEST = 0.2  # mm that the deeper of the two levels stays away from where the 
 STEEPEST = 2.67  # times that; a wedge so flat that it recedes more is too uncertain to extrapolate
 BESIDE_CAPSULE = 1.5  # mm of liver, below which a place may be such a sheet or wedge
 TIED, APART = 0.3, 4.0  # mm: as narrow as the narrowest place, and another place
-CURVED = 1.0  # mm to each side, at which the curvature of untreated liver is looked at
+CURVED, WIDELY = 1.0, 2.0  # mm to each side, at which the curvature of untreated liver is looked at
+BROAD = 0.5  # mm more than the minimum that are as good as it
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the precision of a minimum margin depends on, all in mm but for `noise` (SD of a fraction).
+    """What the precision of a minimum margin depends on, in mm unless said; `noise` is the SD of a fraction.
 
     `voxel`: the largest side of a voxel where contours are of whole voxels, else 0. `width`: the standard deviation of
     the contours' soft edges, 0 for whole voxels. `second`: the minimum by another method. `edge_sd`: the standard deviation
     that the contours state, of a reader or of the registration of the images that they were drawn on. `notch`: how far the
     blur of an edge may have filled the hollow of the zone where the margin is smallest. `wedge`: how far from the surface
-    the margin had to be extrapolated there, because zone and capsule meet; else 0.
+    the margin had to be extrapolated there, because zone and capsule meet; else 0. `zone_sd`: the part of `edge_sd` that the
+    zone's contour states; 0 with an `edge_sd` means that only the tumor's place is in doubt. `breadth` (mm2): how much of the
+    tumor's surface is nearly as narrow. `bend` (1/mm): the mean curvature of untreated liver where the margin is smallest.
     """
 
     voxel: float
@@ -51,6 +54,9 @@ class Evidence:
     edge_sd: float
     notch: float
     wedge: float
+    zone_sd: float = 0.0
+    breadth: float = 0.0
+    bend: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,11 +124,11 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
         raise Unusable("margin.tumor_too_small", "The tumor is smaller than one voxel: its surface cannot be found.")
     wedge = _wedge(fields, zone, liver)
     margin, nearest, beside = _distances(mesh, fields, wedge)
-    first = int(np.argmin(margin))
+    first, areas = int(np.argmin(margin)), mesh.vertex_areas()
     return MarginSurface(
         points=mesh.vertices,
         faces=mesh.faces,
-        areas=mesh.vertex_areas(),
+        areas=areas,
         margin=margin,
         nearest=nearest,
         evidence=Evidence(
@@ -133,12 +139,15 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
             edge_sd=float(np.hypot(tumor.edge_sd, zone.edge_sd)),
             notch=_notch(fields, nearest[first]),
             wedge=wedge if beside[first] else 0.0,
+            zone_sd=zone.edge_sd,
+            breadth=float(areas[margin <= margin[first] + BROAD].sum()),
+            bend=_curvature(fields, nearest[first], WIDELY),
         ),
         capsule_modelled=liver is not None,
         closed=_closed(tumor.mask.values) and _closed(zone.mask.values),
         lowest=_lowest(mesh, fields, wedge, None if left_out is None else left_out.crop(low, high)),
         uncovered=uncovered_ml(mesh, fields, DISTANCES),
-        contact=capsular_contact(fields),
+        contact=capsular_contact(fields, _doubt(zone, liver)),
     )
 
 
@@ -177,7 +186,12 @@ def _wedge(fields: Fields, zone: Region, liver: Region | None) -> float:
     """How far (mm) below the surfaces of zone and liver nothing is left of what is only the doubt about either."""
     if liver is None:
         return 0.0
-    return min(_rounding(fields) + float(np.hypot(zone.edge_sd, liver.edge_sd)), REACH / 2.0 - DEEPEST)
+    return min(_rounding(fields) + _doubt(zone, liver), REACH / 2.0 - DEEPEST)
+
+
+def _doubt(zone: Region, liver: Region | None) -> float:
+    """What the contours of both state (mm), as one standard deviation."""
+    return float(np.hypot(zone.edge_sd, 0.0 if liver is None else liver.edge_sd))
 
 
 def _rounding(fields: Fields) -> float:
@@ -231,11 +245,15 @@ def _distances_at(mesh: Mesh, untreated: Volume, level: float) -> tuple[Matrix, 
 
 def _notch(fields: Fields, place: Matrix) -> float:
     """How much (mm) an edge of this width recedes where untreated liver is as sharply curved as it is at `place`."""
-    steps = CURVED * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
-    levels = sample(fields.untreated, place + steps)
-    curvature = max(0.0, float(6.0 * levels[0] - levels[1:].sum())) / CURVED**2 / 2.0
     width = max(fields.width, fields.voxel / np.sqrt(12.0))
-    return float(0.5 * curvature * width**2)
+    return float(0.5 * max(0.0, _curvature(fields, place, CURVED)) * width**2)
+
+
+def _curvature(fields: Fields, place: Matrix, step: float) -> float:
+    """The mean curvature (1/mm) of untreated liver at `place`, positive at a tip or ridge; looked at `step` mm around."""
+    around_it = step * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
+    levels = sample(fields.untreated, place + around_it)
+    return float(6.0 * levels[0] - levels[1:].sum()) / step**2 / 2.0
 
 
 def _closed(mask: NDArray[np.float32]) -> bool:

@@ -18,6 +18,7 @@ from service.volumes.volume import Array, Matrix, Volume
 
 CORE_SMOOTHING = 0.5  # voxels, before it is asked what belongs to the body
 EDGE_REACH = 3  # voxels around the edge in which anything can belong to it
+FILL_REACH = 2  # the same for a volume, into which noise farther out would add up
 GRADIENT = 0.8  # voxels
 POOLING = 1.0  # voxels
 STRONG = 0.3  # of the strongest gradient: less is no edge
@@ -54,6 +55,23 @@ def softness(masks: Sequence[Volume]) -> tuple[Softness, ...]:
     return tuple(Softness(one.mask, one.noise, blur) for one in cleaned)
 
 
+def filled(mask: Volume) -> float:
+    """How many voxels the body of a mask of fractions fills.
+
+    Noise that was clipped to 0-1 adds to empty voxels and takes from full ones, and a small body has more empty ones around
+    it than it has of its own: so each mean is turned back into the fraction that has it.
+    """
+    one = _clean(mask, FILL_REACH)
+    if one.noise < QUIET:
+        return float(_clean(mask).mask.values.sum(dtype=np.float64))
+    density = np.exp(-0.5 * DRAWS**2)
+    means = np.clip(LEVELS[:, None] + one.noise * DRAWS, 0.0, 1.0) @ (density / density.sum())
+    smooth = ndimage.gaussian_filter(mask.values, CORE_SMOOTHING).astype(np.float64)
+    beyond = (smooth - np.clip(smooth, means[0], means[-1])) * (LEVELS[3] / (means[3] - means[0]))  # so that they cancel out
+    fractions = np.interp(smooth, means, LEVELS) + beyond
+    return float(np.where(one.edge, fractions, one.mask.values).sum())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Clean:
     """A mask with nothing but itself, where its edge is, and its noise."""
@@ -63,11 +81,11 @@ class _Clean:
     noise: float
 
 
-def _clean(mask: Volume) -> _Clean:
-    """Beyond a few voxels from the body there is none of it, and deep inside nothing else."""
+def _clean(mask: Volume, reach: int = EDGE_REACH) -> _Clean:
+    """Beyond a few voxels (`reach`) from the body there is none of it, and deep inside nothing else."""
     inside = ndimage.gaussian_filter(mask.values, CORE_SMOOTHING) > 0.5
-    near = ndimage.binary_dilation(inside, iterations=EDGE_REACH + 1)
-    deep = ndimage.binary_erosion(inside, iterations=EDGE_REACH, border_value=1)
+    near = ndimage.binary_dilation(inside, iterations=reach + 1)
+    deep = ndimage.binary_erosion(inside, iterations=reach, border_value=1)
     values = np.where(deep, np.float32(1.0), np.where(near, mask.values, np.float32(0.0)))
     return _Clean(mask.with_values(values), near & ~deep, _noise(mask.values, near, deep))
 

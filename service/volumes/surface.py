@@ -12,7 +12,7 @@ from skimage.measure import marching_cubes
 
 from service.volumes.volume import Matrix, Volume
 
-NEAR = 6  # mesh vertices whose triangles are tried: the nearest triangle touches one of them on a marching-cubes mesh
+NEAR = 4  # mesh vertices whose triangles are tried: the nearest triangle touches one of them on a marching-cubes mesh
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,9 +75,10 @@ def test_covered_tumor_has_nothing_outside(shifted: Case) -> None:
     assert named(margin_distribution.measure(shifted))["uncovered_0_mm"].value == pytest.approx(0.0, abs=0.01)
 
 
-def test_contact_with_the_capsule_is_the_disk_that_a_plane_cuts_from_the_zone(wide: Case) -> None:
+@pytest.mark.parametrize("plane", [5.0, 10.0])
+def test_contact_with_the_capsule_is_the_disk_that_a_plane_cuts_from_the_zone(wide: Case, plane: float) -> None:
+    """Also where the zone only just reaches it, and is much wider a little below than at the capsule."""
     onto = grid(26.0)
-    plane = 5.0
     liver = region(Kind.LIVER, lambda points: points[..., 0] <= plane, onto)
     cut = region(Kind.ABLATION_ZONE, lambda points: ball(ZONE)(points) & (points[..., 0] <= plane), onto)
     surface = margin_surface(region(Kind.TUMOR, ball(4.0, (-2.0, 0, 0)), onto), cut, liver)

@@ -64,9 +64,10 @@ def test_no_second_measurement_is_a_large_doubt(surface: MarginSurface) -> None:
         (Evidence(4, 0, 0.0, 5, 0, 0, 0), "coarse whole voxels"),
         (Evidence(5, 0, 0.0, 5, 0, 0, 0), "thick whole voxels"),
         (Evidence(0, 3.5, 0.0, 5, 0, 0, 0), "thick fractions"),
-        (Evidence(5, 0, 0.0, 5, 0.5, 0, 0), "coarse uncertain contours"),
+        (Evidence(5, 0, 0.0, 5, 0.5, 0, 0, zone_sd=0.4), "coarse uncertain contours"),
         (Evidence(0, 2.5, 0.0, 5, 0, 0, 0), "coarse fractions"),
-        (Evidence(3, 0, 0.0, 5, 0.5, 0, 0), "uncertain contours"),
+        (Evidence(3, 0, 0.0, 5, 0.5, 0, 0, zone_sd=0.4), "uncertain contours"),
+        (Evidence(3, 0, 0.0, 5, 0.5, 0, 0), "uncertain place"),
     ],
 )
 def test_group(evidence: Evidence, group: str) -> None:

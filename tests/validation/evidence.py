@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,8 +28,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def stamp(command: str, seconds: float) -> str:
     """When, on what and with which source the figures were made. No host name, no path: a machine is its processor here."""
+    return f"`{command}`, {when_and_where(seconds)}"
+
+
+def when_and_where(seconds: float, commit: str = "") -> str:
+    """The same without a command; `commit` where the source is no checkout."""
     return (
-        f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {os.cpu_count()} cores of {_processor()}, "
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit or _commit()}, {os.cpu_count()} cores of {_processor()}, "
         f"load average {os.getloadavg()[2]:.1f}, {seconds / 60:.1f} minutes."
     )
 
@@ -55,7 +61,9 @@ def _commit() -> str:
 
 def _git(*words: str) -> str:
     """What git says; nothing where the source is no checkout."""
-    return subprocess.run(["git", *words], cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+    with suppress(FileNotFoundError):
+        return subprocess.run(["git", *words], cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+    return ""
 
 
 def _processor() -> str:

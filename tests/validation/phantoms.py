@@ -1,8 +1,6 @@
-"""`just validate`: how right the measurements are on many phantoms with analytic truth.
+"""`just validate-chain`: how right the whole analysis is on phantoms with analytic truth.
 
-The margin from its contours, without images; how much of it can be assessed, on images with a blinded sector; and the whole
-analysis from DICOM files, with a reader's contours and without any. Seeds are other ones than those that anything was tuned
-on.
+From DICOM files, with a reader's contours and without any. Seeds are other ones than those that anything was tuned on.
 """
 
 from __future__ import annotations
@@ -32,9 +30,7 @@ from service.phantom.patient import PhantomPatient, make_patient
 from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
 from tests.validation import evidence
-from tests.validation.margin import assessable, figures, study
 
-FIRST_IMAGE = 30_000
 FIRST_CHAIN = 70_000
 PROCESSES = 2
 WHEN = datetime(2024, 3, 12, tzinfo=UTC)
@@ -51,7 +47,6 @@ ASSERTED = (MARGIN, VESSEL)  # what must never be confidently wrong
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
-Part = Callable[["_Work", int], tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,44 +67,19 @@ class Seen:
         return Counter(found or [Verdict.ABSTAINED])
 
 
-def main(margins: int = 5000, images: int = 120, chain: int = 64, minutes: float = 60.0, *, write: bool = True) -> None:
-    """Validate, print the figures and put them into docs/evidence.md; a part of which 0 is wished stays as it was.
+def main(chain: int = 64, minutes: float = 60.0, *, write: bool = True) -> None:
+    """Validate, print the figures and put them into docs/evidence.md.
 
-    `margins` phantoms from their contours, `images` with a blinded sector, `chain` whole studies. Each part ends after
-    `minutes`; the figures are then of what was done until then.
+    `chain` whole studies; after `minutes` the figures are of what was done until then.
     """
-    console, faults = Console(), 0
-    parts: tuple[tuple[str, int, Part], ...] = (
-        ("margin", margins, _margins),
-        ("assessable", images, _images),
-        ("validate", chain, _chains),
-    )
+    console, started = Console(), time.monotonic()
     with Progress(console=console) as progress, ProcessPoolExecutor(PROCESSES) as pool:
-        work = _Work(pool, progress, 60.0 * minutes)
-        for name, count, part in parts:
-            if not count:
-                continue
-            started = time.monotonic()
-            body, bad = part(work, count)
-            body = f"{evidence.stamp('just validate', time.monotonic() - started)}\n\n{body}"
-            console.print(Markdown(body))
-            faults += bad
-            if write:
-                evidence.replace(name, body)
+        body, faults = _chains(_Work(pool, progress, 60.0 * minutes), chain)
+    body = f"{evidence.stamp('just validate-chain', time.monotonic() - started)}\n\n{body}"
+    console.print(Markdown(body))
+    if write:
+        evidence.replace("validate", body)
     sys.exit(1 if faults else 0)
-
-
-def _margins(work: _Work, count: int) -> tuple[str, int]:
-    """The margin from the contours alone."""
-    found = work.all("Margins from contours", study.measure, figures.reported(count))
-    figures.plot(found, evidence.ROOT / "docs" / "reliability.svg")
-    return "\n\n".join(figures.tables(found)), sum(one.wrong for one in found)
-
-
-def _images(work: _Work, count: int) -> tuple[str, int]:
-    """How much of the margin can be assessed."""
-    found = work.all("Images with a blinded sector", assessable.outcome, range(FIRST_IMAGE, FIRST_IMAGE + count))
-    return assessable.table(found), sum(one.said_entire and not one.entire for one in found)
 
 
 def _chains(work: _Work, count: int) -> tuple[str, int]:

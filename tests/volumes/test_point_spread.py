@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from service.volumes.point_spread import softness
+from service.volumes.point_spread import filled, softness
 from service.volumes.volume import Volume
 from tests.shapes import ball, fractions, grid
 
@@ -56,3 +56,11 @@ def test_empty_mask_has_no_blur() -> None:
     (found,) = softness([grid(10.0)])
     assert found.blur == (0.0, 0.0, 0.0)
     assert found.noise == 0.0
+
+
+@pytest.mark.parametrize("spacing", [(1.5, 1.5, 1.5), (3.0, 1.2, 1.2), (5.0, 0.8, 0.8)])
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.1])
+def test_noise_adds_nothing_to_a_volume(spacing: tuple[float, float, float], noise: float) -> None:
+    """Noise that was clipped to 0-1 does: there are more empty voxels around a small tumor than it has itself."""
+    mask = seen(spacing, 0.4, noise, radius=6.0)
+    assert filled(mask) * mask.voxel_volume == pytest.approx(4 / 3 * np.pi * 6.0**3 / 1000, rel=0.04)

@@ -44,6 +44,16 @@ class Outcome:
         return self.blinding in OPEN
 
 
+def reported(number: int) -> range:
+    """The first `number` seeds that nothing was tuned on."""
+    return range(FIRST, FIRST + number)
+
+
+def wrongly_entire(outcomes: Iterable[Outcome]) -> int:
+    """How many margins were said to be entire that are hidden in part."""
+    return sum(one.said_entire and not one.entire for one in outcomes)
+
+
 def study(seeds: Iterable[int]) -> tuple[Outcome, ...]:
     """The outcome of each seed."""
     return tuple(outcome(seed) for seed in seeds)

@@ -5,51 +5,61 @@ Run it whenever the method changes, then `just validate`, which reports on the o
 
 from __future__ import annotations
 
-import pickle
-import sys
+import argparse
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 
-import cyclopts
 import numpy as np
-from rich.progress import track
 from scipy.optimize import nnls
 
 from service.features import calibration
 from service.features.calibration import LEVELS, Calibration
-from service.features.precision import leanings
+from service.features.precision import HIGH, LOW, group_of, leanings, terms
+from service.volumes.volume import Matrix
+from tests.validation.many import Kept, measure_missing
 from tests.validation.margin.family import UNTUNED, recipe
-from tests.validation.margin.study import Outcome, measure_all
+from tests.validation.margin.study import Outcome, measure
 
 PLACE = Path(calibration.__file__)
 FLOOR = 0.02  # mm of expected error, at least
 ROUNDS = 30
 FOLDS = 8
 REWEIGHTED = 6
+FAIR, FAIR_ROUNDS = 4.0, 40
+MOST_FAIR = 3.0  # times
 NEAR = 0.3  # of the expected error: nearer ones do not count more
 
 
-def main(phantoms: int = 3600, keep: Path | None = None) -> None:
-    """Measure so many phantoms and write the constants into the source.
+def main() -> None:
+    """Measure phantoms of the tuning half and write the constants into the source."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--phantoms", type=int, default=3600)
+    options.add_argument("--processes", type=int, default=2)
+    options.add_argument("--seconds", type=float, default=7200.0, help="end after so many, with what was measured until then")
+    options.add_argument("--keep", type=Path, help="a file for what was measured; what is in it is not measured again")
+    options.add_argument("--no-constants", dest="constants", action="store_false", help="only measure and keep")
+    chosen = options.parse_args()
+    kept = Kept(chosen.keep)
+    measure_missing("calibrate", measure, tuning(chosen.phantoms), kept, chosen.processes, chosen.seconds)
+    if chosen.constants:
+        write(constants([kept.found[seed] for seed in sorted(kept.found)]))
 
-    `keep` is a file for the outcomes; if it is there already, nothing is measured again.
-    """
-    write(constants(outcomes(phantoms, keep)))
+
+def tuning(number: int) -> Sequence[int]:
+    """The first `number` even seeds whose shapes are not kept for the report alone."""
+    return list(islice((seed for seed in count(0, 2) if recipe(seed).shape not in UNTUNED), number))
 
 
-def outcomes(phantoms: int, keep: Path | None) -> Sequence[Outcome]:
-    """The tuning phantoms, measured or as they were kept."""
-    if keep is not None and keep.exists():
-        kept: Sequence[Outcome] = pickle.loads(keep.read_bytes())  # noqa: S301 our own file
-        return kept
-    seeds = list(islice((seed for seed in count(0, 2) if recipe(seed).shape not in UNTUNED), phantoms))
-    found = list(track(measure_all(seeds), "Phantoms", total=len(seeds)))
-    if keep is not None:
-        keep.write_bytes(pickle.dumps(found))
-    return found
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """The phantoms of a group: its constants but for the quantiles, and the quotients of phantoms that it was not fitted to."""
+
+    shapes: Sequence[str]
+    unseen: Matrix
+    fitted: Calibration
 
 
 def constants(found: Sequence[Outcome]) -> dict[str, Calibration]:
@@ -57,18 +67,22 @@ def constants(found: Sequence[Outcome]) -> dict[str, Calibration]:
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for one in found:
         if not one.refusal:
-            groups[one.group].append(one)
-    return {name: calibrate(groups[name]) for name in sorted(groups)}
+            groups[group_of(one.told)].append(one)
+    fitted = {name: _group(groups[name]) for name in sorted(groups)}
+    weights = _fair(list(fitted.values()))
+    return {
+        name: replace(group.fitted, quantiles=_rounded(_quantiles(group, LEVELS, weights))) for name, group in fitted.items()
+    }
 
 
-def calibrate(found: Sequence[Outcome]) -> Calibration:
-    """Shift and weights that explain the errors best, and the quantiles of what is left in phantoms they were not fitted to.
+def _group(found: Sequence[Outcome]) -> _Group:
+    """Shift and weights that explain the errors best, and what is left in phantoms they were not fitted to.
 
     Source: cross-conformal prediction, Vovk 2015, Ann Math Artif Intell 74:9-28.
     """
     errors = np.array([one.error for one in found])
-    parts = np.array([one.terms for one in found])
-    leaning = np.array([leanings(one.terms) for one in found])
+    parts = np.array([terms(one.told, one.value) for one in found])
+    leaning = np.array([leanings(one.told) for one in found])
     fold = np.arange(len(errors)) % FOLDS
     unseen = np.empty(len(errors))
     for number in range(FOLDS):
@@ -79,7 +93,7 @@ def calibrate(found: Sequence[Outcome]) -> Calibration:
     left, expected = errors - leaning @ shift, parts @ weights
     agree = np.array([not one.methods_disagree for one in found])
     sizes, quotients = left[agree], unseen[agree]
-    return Calibration(
+    fitted = Calibration(
         phantoms=len(errors),
         widest=round(float(sizes.max()), 4),
         over=round(float(quotients.max()), 4),
@@ -88,8 +102,41 @@ def calibrate(found: Sequence[Outcome]) -> Calibration:
         largest=round(float(expected.max()), 4),
         shift=_rounded(shift),
         weights=_rounded(weights),
-        quantiles=_rounded(np.quantile(unseen, _corrected(np.array(LEVELS), len(errors)))),
+        quantiles=(),
     )
+    return _Group([one.of.shape for one in found], unseen, fitted)
+
+
+def _fair(groups: Sequence[_Group]) -> dict[str, float]:
+    """How much a phantom of each shape counts, so that the interval holds the truth about as often for the hardest of them.
+
+    The shape is not known of a patient: where the evidence does not tell the hard from the easy, all get the wider interval.
+    """
+    shapes = sorted({shape for group in groups for shape in group.shapes})
+    weights = dict.fromkeys(shapes, 1.0)
+    for _ in range(FAIR_ROUNDS):
+        held: dict[str, list[bool]] = defaultdict(list)
+        for group in groups:
+            low, high = _quantiles(group, (LOW, HIGH), weights)
+            for shape, quotient in zip(group.shapes, group.unseen, strict=True):
+                held[shape].append(bool(low <= quotient <= high))
+        for shape in shapes:
+            more = weights[shape] * np.exp(FAIR * (HIGH - LOW - float(np.mean(held[shape]))))
+            weights[shape] = float(np.clip(more, 1.0 / MOST_FAIR, MOST_FAIR))
+    return weights
+
+
+def _quantiles(group: _Group, levels: Sequence[float], weights: Mapping[str, float]) -> Matrix:
+    """Of the quotients, each counted as its shape does; the levels a little farther out, as so many phantoms need.
+
+    Source: Lei et al. 2018, J Am Stat Assoc 113:1094-1111.
+    """
+    number = len(group.unseen)
+    outer = np.clip(0.5 + (np.array(levels) - 0.5) * (number + 1) / number, 0.0, 1.0)
+    order = np.argsort(group.unseen)
+    count = np.array([weights[shape] for shape in group.shapes])[order]
+    share = np.cumsum(count) - count
+    return np.asarray(np.interp(outer, share / share[-1], group.unseen[order]))
 
 
 def _fitted(errors: np.ndarray, parts: np.ndarray, leaning: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -101,11 +148,6 @@ def _fitted(errors: np.ndarray, parts: np.ndarray, leaning: np.ndarray) -> tuple
         scale = 1.0 / (expected * np.sqrt(far))
         shift, *_ = np.linalg.lstsq(leaning * scale[:, None], errors * scale, rcond=None)
     return shift, _weights(parts, np.abs(errors - leaning @ shift))
-
-
-def _corrected(levels: np.ndarray, number: int) -> np.ndarray:
-    """The levels a little farther from the middle, as so many phantoms need (Lei et al. 2018)."""
-    return np.clip(0.5 + (levels - 0.5) * (number + 1) / number, 0.0, 1.0)
 
 
 def _weights(parts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -137,4 +179,4 @@ def write(groups: dict[str, Calibration], place: Path = PLACE) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cyclopts.run(main))
+    main()

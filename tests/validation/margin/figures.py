@@ -16,6 +16,7 @@ from tests.validation.margin.family import GRIDS, SHAPES
 from tests.validation.margin.study import PERCENTILES, SHARES, Outcome
 
 SURE = ("fractions", "noisy fractions", "whole voxels")  # contours that state no doubt of their own
+LEAST_ML = 1.0  # of untreated liver, to speak of percent
 BINS = np.linspace(0.0, 1.0, 11)
 Which = Callable[[Outcome], bool]
 KINDS: tuple[tuple[str, Callable[[Outcome], str]], ...] = (
@@ -74,7 +75,31 @@ def distribution(found: Sequence[Outcome]) -> str:
         rows.append((f"percentile {percent:g} of the margin", "mm", *_spread([one.percentiles[n] for one in sure])))
     rows.append(("place of the minimum, nearest of those reported", "mm", *_spread([one.place for one in sure])))
     rows.append(("tumor volume", "%", *_spread([one.volume for one in sure])))
-    return evidence.table(("what", "unit", "median error", "mean error", "95th percentile"), rows)
+    for n, limit in enumerate(SHARES):
+        rows.append((_uncovered_title(limit), "mL", *_spread(uncovered(sure, n))))
+    rows.append(("capsule that the zone reaches", "%", *_spread([one.contact for one in sure if np.isfinite(one.contact)])))
+    table = evidence.table(("what", "unit", "median error", "mean error", "95th percentile"), rows)
+    return f"{table}\n\n{_relative(sure)}"
+
+
+def uncovered(found: Sequence[Outcome], n: int) -> list[float]:
+    """The errors of the n-th volume of untreated liver, mL."""
+    return [one.uncovered[n][0] - one.uncovered[n][1] for one in found if one.uncovered and np.isfinite(one.uncovered[n][0])]
+
+
+def _uncovered_title(limit: float) -> str:
+    return f"untreated liver within {limit:g} mm" if limit else "tumor outside the zone"
+
+
+def _relative(found: Sequence[Outcome]) -> str:
+    """Volumes of at least 1 mL in percent of themselves."""
+    said = []
+    for n, limit in enumerate(SHARES):
+        there = [one.uncovered[n] for one in found if one.uncovered and one.uncovered[n][1] >= LEAST_ML]
+        off = [100.0 * abs(had - true) / true for had, true in there if np.isfinite(had)]
+        if off:
+            said.append(f"{_uncovered_title(limit)} {np.mean(off):.1f} % ({len(off)})")
+    return f"Mean error of volumes of {LEAST_ML:g} mL or more, in percent of them (phantoms): {', '.join(said) or 'none'}."
 
 
 def reliability(found: Sequence[Outcome]) -> str:
@@ -122,7 +147,7 @@ def speed(found: Sequence[Outcome]) -> str:
     rows = []
     for name in GRIDS:
         seconds = [one.seconds for one in found if one.of.grid == name and not one.refusal]
-        rows.append((name, f"{np.median(seconds):.2f}", f"{np.percentile(seconds, 95):.2f}"))
+        rows.append((name, *(_spread(seconds)[n] for n in (0, 2))))
     return evidence.table(("slice x row x column (mm)", "median (s)", "95th percentile (s)"), rows)
 
 
@@ -189,4 +214,4 @@ def _row(name: str, found: Sequence[Outcome]) -> tuple[object, ...]:
 
 def _spread(errors: Sequence[float]) -> tuple[str, str, str]:
     size = np.abs(errors)
-    return f"{np.median(size):.2f}", f"{size.mean():.2f}", f"{np.percentile(size, 95):.2f}"
+    return (f"{np.median(size):.2f}", f"{size.mean():.2f}", f"{np.percentile(size, 95):.2f}") if size.size else ("-", "-", "-")

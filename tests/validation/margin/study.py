@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +11,15 @@ from service.codes import UNDETERMINED
 from service.errors import Unusable
 from service.features.margin import AT_MOST_3, THRESHOLD, categorize
 from service.features.margin_distribution import weighted_percentile
-from service.features.precision import DISAGREE, Precision, disagreement, group_of, precision_of, terms
+from service.features.precision import DISAGREE, Precision, precision_of, second_off
 from service.features.size import millilitres
-from service.regions.margin_surface import MarginSurface, margin_surface
+from service.regions.margin_surface import Evidence, MarginSurface, margin_surface
 from service.regions.region import Region
+from tests.validation.margin.around import contact_mm2, uncovered_ml
 from tests.validation.margin.family import GRIDS, UNTUNED, Recipe, recipe
 from tests.validation.margin.render import render
 from tests.validation.margin.truth import Truth, truth_of
 
-PROCESSES = 2
 SHARES = (0.0, 3.0, 5.0, 10.0)  # mm
 PERCENTILES = (2.0, 5.0, 50.0)
 GOOD = 1.0  # mm from the threshold: what should be told
@@ -53,19 +51,21 @@ class Outcome:
     """A phantom as measured, mm unless said; `value` is NaN where nothing was measured, and `refusal` says why.
 
     `shares` (points) and `percentiles`: errors of the distribution. `place`: from the true place of the minimum to the nearest
-    of those reported. `volume` (%): error of the tumor's volume. `seconds` of processor time.
+    of those reported. `evidence`: what the precision depends on. `volume` (%): error of the tumor's volume. `uncovered` (mL):
+    found and true volume of untreated liver in the tumor and near it. `contact` (%): error of the capsule's contact area.
+    `seconds` of processor time.
     """
 
     of: Place
     truth: float
     value: float
-    group: str = ""
-    terms: tuple[float, ...] = ()
-    disagreement: float = 0.0
+    evidence: Evidence | None = None
     shares: tuple[float, ...] = ()
     percentiles: tuple[float, ...] = ()
     place: float = np.nan
     volume: float = np.nan
+    uncovered: tuple[tuple[float, float], ...] = ()
+    contact: float = np.nan
     seconds: float = np.nan
     refusal: str = ""
 
@@ -77,7 +77,19 @@ class Outcome:
     @property
     def sure(self) -> Precision:
         """The precision of the minimum."""
-        return precision_of(self.value, self.group, self.terms, THRESHOLD)
+        return precision_of(self.value, self.told, self.value, THRESHOLD)
+
+    @property
+    def told(self) -> Evidence:
+        """What the precision depends on, of a phantom that was measured."""
+        if self.evidence is None:
+            raise ValueError(f"phantom {self.of.seed} was not measured: {self.refusal}")
+        return self.evidence
+
+    @property
+    def disagreement(self) -> float:
+        """How far the second measurement is off, mm."""
+        return second_off(self.told, self.value)
 
     @property
     def covered(self) -> bool:
@@ -125,12 +137,6 @@ def measure(seed: int) -> Outcome:
     return _outcome(drawn, truth, regions[0], surface, time.process_time() - begin)
 
 
-def measure_all(seeds: Iterable[int], processes: int = PROCESSES) -> Iterator[Outcome]:
-    """The phantoms of `seeds`, on several cores, in order."""
-    with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(measure, seeds, chunksize=4)
-
-
 def _place(drawn: Recipe) -> Place:
     return Place(
         seed=drawn.seed,
@@ -153,9 +159,7 @@ def _outcome(drawn: Recipe, truth: Truth, tumor: Region, surface: MarginSurface,
         of=_place(drawn),
         truth=truth.minimum,
         value=surface.minimum,
-        group=group_of(surface.evidence),
-        terms=terms(surface),
-        disagreement=disagreement(surface),
+        evidence=surface.evidence,
         shares=tuple(
             100.0 * (float(surface.areas[surface.margin <= limit].sum() / total) - truth.share(limit)) for limit in SHARES
         ),
@@ -164,5 +168,20 @@ def _outcome(drawn: Recipe, truth: Truth, tumor: Region, surface: MarginSurface,
         ),
         place=float(np.linalg.norm(listed - truth.place, axis=1).min()),
         volume=100.0 * (millilitres(tumor) / truth.tumor_ml - 1.0),
+        uncovered=_uncovered(drawn, surface),
+        contact=_contact(drawn, surface),
         seconds=seconds,
     )
+
+
+def _uncovered(drawn: Recipe, surface: MarginSurface) -> tuple[tuple[float, float], ...]:
+    """Found and true, mL; of contours that state no doubt, for the others are wrong by more than the method."""
+    if drawn.jitter or drawn.slip_sd:
+        return ()
+    true = uncovered_ml(drawn.scene, SHARES, drawn.seed)
+    return tuple((surface.uncovered.get(distance, np.nan), there) for distance, there in zip(SHARES, true, strict=True))
+
+
+def _contact(drawn: Recipe, surface: MarginSurface) -> float:
+    true = contact_mm2(drawn.scene)
+    return np.nan if surface.contact is None or not true else 100.0 * (surface.contact / true - 1.0)

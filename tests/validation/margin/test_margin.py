@@ -10,7 +10,7 @@ import pytest
 
 from tests.validation.margin import figures
 from tests.validation.margin.family import Shape
-from tests.validation.margin.study import Outcome, measure_all
+from tests.validation.margin.study import Outcome, measure
 
 PHANTOMS = 500  # a tenth
 SURE = ("fractions", "noisy fractions", "whole voxels")
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 @pytest.fixture(scope="module")
 def every() -> tuple[Outcome, ...]:
-    return tuple(measure_all(figures.reported(PHANTOMS), processes=1))  # the tests already use every core
+    return tuple(measure(seed) for seed in figures.reported(PHANTOMS))
 
 
 @pytest.fixture(scope="module")

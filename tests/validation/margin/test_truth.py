@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from service.phantom.bodies import Ball, Capsule, Ellipsoid, Everywhere, HalfSpace
+from tests.validation.margin.around import contact_mm2, uncovered_ml
 from tests.validation.margin.family import SHAPES, Scene, Shape, recipe
 from tests.validation.margin.truth import truth_of
 
@@ -51,6 +52,27 @@ def test_capsule_costs_nothing() -> None:
     """The tumor is 1 mm below the capsule; the nearest untreated liver lies where the zone's edge meets it."""
     scene = Scene(Ball((0, 0, 0), 5.0), (Ball((0, 0, 0), 12.0),), None, HalfSpace((6.0, 0, 0), (1.0, 0, 0)))
     assert truth_of(scene).minimum == pytest.approx(7.0, abs=MINIMUM)
+
+
+@pytest.mark.parametrize("distance", [3.0, 5.0])
+def test_untreated_liver_around_a_ball_in_a_ball(distance: float) -> None:
+    scene = Scene(Ball((0, 0, 0), 6.0), (Ball((0, 0, 0), 7.5),), None, Everywhere())
+    shell = 4 / 3 * np.pi * ((6.0 + distance) ** 3 - 7.5**3) / 1000
+    assert uncovered_ml(scene, (distance,))[0] == pytest.approx(shell, rel=0.01)
+
+
+def test_tumor_that_lies_out_of_the_ice_by_half() -> None:
+    scene = Scene(Ball((0, 0, 0), 6.0), (HalfSpace((0, 0, 0), (0, 0, 1.0)),), None, Everywhere())
+    assert uncovered_ml(scene, (0.0,))[0] == pytest.approx(2 / 3 * np.pi * 6.0**3 / 1000, rel=0.02)
+
+
+def test_capsule_that_ice_reaches_is_a_disk_or_a_cap() -> None:
+    ice = (Ball((0, 0, 0), 12.0),)
+    flat = Scene(Ball((0, 0, 0), 5.0), ice, None, HalfSpace((6.0, 0, 0), (1.0, 0, 0)))
+    assert contact_mm2(flat) == pytest.approx(np.pi * (144 - 36), rel=0.01)
+    round_liver = Scene(Ball((0, 0, 0), 5.0), ice, None, Ball((-64.0, 0, 0), 70.0))
+    height = 70.0 - (64.0**2 + 70.0**2 - 12.0**2) / (2 * 64.0)  # of the cap, from where both spheres cut
+    assert contact_mm2(round_liver) == pytest.approx(2 * np.pi * 70.0 * height, rel=0.01)
 
 
 def test_every_shape_is_drawn_and_reproducible() -> None:
