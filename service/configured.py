@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
-from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, Verify, parse_destination
+from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, Login, Verify, parse_destination
 from service.jobs.pauses import Pauses
 from service.jobs.process import Limits
 from service.options import AnalysisOptions
@@ -80,6 +81,7 @@ def _destination(table: DestinationTable) -> Destination:
         parse_destination(table.name, table.address, verify=Verify(table.verify)),
         verify_within_s=table.verify_within_s,
         otherwise=Verify(table.without_commitment),
+        login=Login(table.username, Path(table.password_file)) if table.username else None,
         objects=frozenset(table.objects),
         syntaxes=tuple(_SYNTAXES[word] for word in table.transfer_syntaxes),
         character_set="" if table.character_set == "as_made" else table.character_set,

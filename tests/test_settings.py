@@ -7,8 +7,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from service.settings import BadConfig, Settings, load
+from service.settings import BadConfig, DestinationTable, Settings, load
 
 DESTINATION = '[[destination]]\nname = "a"\naddress = "A@h:1"\n'
 CONFIG = Path(__file__).resolve().parents[1] / "config"
@@ -122,3 +123,16 @@ def test_callers_with_their_addresses_are_list_enough_for_the_network(tmp_path: 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().listener.port = 1
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ({"verify": "commitment"}, "no storage commitment"),
+        ({"username": "margin"}, "belong together"),
+        ({"address": "http://h/web", "username": "margin", "password_file": "p"}, "https:// address alone"),
+    ],
+)
+def test_a_dicomweb_destination_is_asked_for_nothing_that_it_cannot_do(more: dict[str, str], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        DestinationTable.model_validate({"name": "web", "address": "https://h/dicom-web"} | more)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from service.configured import caller_of, destinations_of, limits_of, options_of
-from service.dicom import sender
+from service.dicom import carrier, sender
 from service.dicom.destination import Caller, Destination
 from service.errors import CryomarginError
 from service.settings import Settings
@@ -96,7 +96,7 @@ def _echo_self(settings: Settings) -> str:
 def _destination(destination: Destination, caller: Caller) -> Examined:
     name = f"destination {destination.name}"
     try:
-        sender.echo(destination, caller)
+        carrier.echo(destination, caller)
     except CryomarginError as fault:
         return Examined(name, False, fault.sentence)
     return Examined(name, well=True, seen=f"{destination.address} answers")

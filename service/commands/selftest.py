@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.configured import caller_of, destinations_of, options_of, syntax_words
-from service.dicom import query, sender
+from service.dicom import carrier
 from service.dicom.association import NO_CONTEXT
 from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination
 from service.errors import Refused, TryAgain
@@ -105,17 +105,17 @@ def _named(settings: Settings, name: str) -> Destination:
 def _reach(destination: Destination, caller: Caller) -> None:
     """Is anybody there? An archive that offers no echo may store all the same."""
     try:
-        sender.echo(destination, caller)
+        carrier.echo(destination, caller)
     except TryAgain as fault:
         if fault.code != NO_CONTEXT:
             raise
 
 
 def _sent(destination: Destination, caller: Caller, made: Sequence[MadeFile], folder: Path) -> list[Tried]:
-    """What C-STORE gave for each object."""
+    """What sending gave for each object."""
     try:
-        accepted = sender.negotiate({one.sop_class_uid for one in made}, destination, caller)
-        answers = sender.send([folder / one.name for one in made], destination, caller)
+        accepted = carrier.negotiate({one.sop_class_uid for one in made}, destination, caller)
+        answers = carrier.send([folder / one.name for one in made], destination, caller)
     except TryAgain as fault:
         return [Tried(one.role, one.sop_class_uid, (), stored=False, remark=fault.sentence) for one in made]
     return [
@@ -133,7 +133,7 @@ def _sent(destination: Destination, caller: Caller, made: Sequence[MadeFile], fo
 def _asked(destination: Destination, caller: Caller, stored: Sequence[Path]) -> tuple[frozenset[str] | None, str]:
     """The UIDs that the destination shows; None, and why, where it cannot be asked."""
     try:
-        return query.find([reference_of(path) for path in stored], destination, caller) if stored else frozenset(), ""
+        return carrier.find([reference_of(path) for path in stored], destination, caller) if stored else frozenset(), ""
     except (TryAgain, Refused) as fault:
         return None, f"cannot be verified: {fault.sentence}"
 
@@ -183,7 +183,7 @@ def _closing(tried: Sequence[Tried]) -> Iterator[str]:
         yield "Nothing could be stored."
         return
     if any(one.verified for one in tried):
-        yield "Verified means that C-FIND knows the object; whether a viewer shows it, only a look at it tells."
+        yield "Verified means that a query finds the object; whether a viewer shows it, only a look at it tells."
     yield f"The test objects lie in the study of the patient {PATIENT_NAME!r}, ID {PATIENT_ID!r}: delete it there afterwards."
 
 

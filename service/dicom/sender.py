@@ -132,7 +132,7 @@ def _store(association: Any, path: Path, meta: Any, destination: Destination, ca
         )
     except RuntimeError:  # the association ended between the look above and the call
         status = None
-    return _outcome(uid, status, destination)
+    return outcome(uid, status, destination)
 
 
 def _refused(association: Any, meta: Any, destination: Destination) -> str:
@@ -142,7 +142,7 @@ def _refused(association: Any, meta: Any, destination: Destination) -> str:
     return f"{destination.name} does not accept objects of the kind {'; '.join(dict.fromkeys(reasons)) or kind.name}"
 
 
-def _outcome(uid: str, status: int | None, destination: Destination) -> Sent:
+def outcome(uid: str, status: int | None, destination: Destination) -> Sent:
     """What a C-STORE status means for us (PS3.4 B.2.3, PS3.7 annex C)."""
     if status == SUCCESS:
         return Sent(uid, status)

@@ -11,7 +11,7 @@ import structlog
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from service.dicom import commitment, query, sender
+from service.dicom import carrier, commitment, query, sender
 from service.dicom.destination import Destination, Verify
 from service.errors import Refused, TryAgain
 from service.jobs.visit import Means, Visit
@@ -72,16 +72,17 @@ class Verification:
             return
         try:
             references = [reference_of(path) for path in self._visit.paths(deliveries)]
-            found = query.find(references, self._destination, self._means.caller)
+            found = carrier.find(references, self._destination, self._means.caller)
         except TryAgain as fault:
             self._ask_later(deliveries, fault.sentence)
             return
         except Refused as fault:  # asking again changes nothing, and it said that it stored them
             self._end(deliveries, f"stored at {self._destination.name}, cannot be verified: {fault.sentence}{remark}")
             return
+        how = "QIDO-RS" if self._destination.url else "C-FIND"
         for one in deliveries:
             if one.sop_instance_uid in found:
-                self._visit.note([one], verified(one, f"shown by C-FIND{remark}", self._means.clock()))
+                self._visit.note([one], verified(one, f"shown by {how}{remark}", self._means.clock()))
             else:
                 self._missing(one)
 

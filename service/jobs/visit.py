@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from service.dicom import sender
+from service.dicom import carrier, sender
 from service.dicom.destination import Caller, Destination, Verify
 from service.errors import Refused, TryAgain
 from service.jobs.pauses import Pauses
@@ -76,7 +76,7 @@ class Visit:
         """
         left, taken = list(waiting), False
         try:
-            with closing(sender.sending(self.paths(waiting), self._destination, self._means.caller)) as answers:
+            with closing(carrier.sending(self.paths(waiting), self._destination, self._means.caller)) as answers:
                 for sent in answers:
                     if isinstance(sent.error, TryAgain):
                         self._put_off(left, sent.error, sent.status)

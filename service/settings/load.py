@@ -43,7 +43,7 @@ def _read(path: Path | None) -> dict[str, Any]:
 
 
 _PATTERNS = {
-    "address": 'must be "AETITLE@host:port", for example "ARCHIVE@192.0.2.10:104"',
+    "address": 'must be "AETITLE@host:port", for example "ARCHIVE@192.0.2.10:104", or "https://host/dicom-web"',
     "ae_title": "must have 1 to 16 ASCII characters and no backslash",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from service.settings.table import Address, AeTitle, Output, Seconds, Syntax, Table
 
@@ -20,12 +20,12 @@ class Delivery(Table):
 
 
 class DestinationTable(Table):
-    """One receiver of results: address "AETITLE@host:port"; `verify`: how it is made sure that they arrived.
+    """One receiver of results: address "AETITLE@host:port", or "https://host/dicom-web" with `username` and `password_file`.
 
-    What it neither promises (commitment) nor shows (find) within `verify_within_s` is sent again; `without_commitment` is what
-    is done where it offers no storage commitment, or does not report in time.
-    `objects` are those that it gets (empty: all that are made), `transfer_syntaxes` those offered to it, `character_set` the
-    one that texts are written in for it.
+    `verify` is how it is made sure that they arrived: what it neither promises to keep (commitment) nor shows (find) within
+    `verify_within_s` is sent again; `without_commitment` is what is done where it offers no storage commitment, or does not
+    report in time. `objects` are those that it gets (empty: all that are made), `transfer_syntaxes` those offered to it,
+    `character_set` the one that texts are written in for it.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
@@ -33,9 +33,22 @@ class DestinationTable(Table):
     verify: Literal["commitment", "find", "none"] = "none"
     verify_within_s: Seconds = 3600.0
     without_commitment: Literal["find", "none"] = "find"
+    username: str = ""
+    password_file: str = ""
     objects: tuple[Output, ...] = ()
     transfer_syntaxes: Annotated[tuple[Syntax, ...], Field(min_length=1)] = (
         "explicit_vr_little_endian",
         "implicit_vr_little_endian",
     )
     character_set: Literal["as_made", "ISO_IR 100", "ISO_IR 192"] = "as_made"
+
+    @model_validator(mode="after")
+    def _web_or_dicom(self) -> DestinationTable:
+        """What only one of the two kinds can do must not be asked of the other."""
+        if self.address.startswith("http") and self.verify == "commitment":
+            raise ValueError('DICOMweb has no storage commitment: verify must be "find" or "none"')
+        if bool(self.username) != bool(self.password_file):
+            raise ValueError("username and password_file belong together")
+        if self.username and not self.address.startswith("https://"):
+            raise ValueError("a password goes to an https:// address alone")
+        return self

@@ -20,7 +20,10 @@ def _caller(text: str) -> str:
 CallerRule = Annotated[str, AfterValidator(_caller)]
 
 AeTitle = Annotated[str, Field(pattern=r"^[ -\[\]-~]{1,16}$")]
-Address = Annotated[str, Field(pattern=r"^[ -?A-\[\]-~]{1,16}@(\[[0-9A-Fa-f:.]+\]|[^@:\s]+):[0-9]{1,5}$")]
+Address = Annotated[
+    str,
+    Field(pattern=r"^(https?://[^@\s?#/]+(/[^@\s?#]*)?|[ -?A-\[\]-~]{1,16}@(\[[0-9A-Fa-f:.]+\]|[^@:\s]+):[0-9]{1,5})$"),
+]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 # The roles of the objects that can be made.

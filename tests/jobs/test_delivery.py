@@ -17,6 +17,7 @@ from service.jobs.job import Job
 from service.jobs.pauses import Pauses
 from service.store.records import DeliveryState, State
 from tests.dicom.promiser import Promiser
+from tests.dicom.test_dicomweb import serving
 from tests.jobs.conftest import STUDY, Store
 from tests.jobs.sending import deliver, free_port, made, outbox, result, the_study
 
@@ -54,6 +55,14 @@ def test_what_is_sent_and_found_again_is_verified(store: Store, job: Job, archiv
     assert rows == [("9.1", "verified", "shown by C-FIND", 1), ("9.2", "verified", "shown by C-FIND", 1)]
     assert [one.reference.sop_instance_uid for one in archive.stored()] == ["9.1", "9.2"]
     assert the_study(store) == (State.DONE, "The results are at: pacs.")
+
+
+def test_by_dicomweb_it_is_found_by_a_search(store: Store, job: Job) -> None:
+    shown = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in ("9.1", "9.2")]
+    with serving({"POST studies": (200, None), "GET instances": (200, shown)}) as (_, web):
+        deliver(Courier(store.means(), (replace(web, verify=Verify.FIND),)), job)
+    rows = [outbox(one) for one in store.index.deliveries(STUDY)]
+    assert rows == [("9.1", "verified", "shown by QIDO-RS", 1), ("9.2", "verified", "shown by QIDO-RS", 1)]
 
 
 def test_without_verification_sent_is_the_end(store: Store, job: Job, archive: Archive) -> None:

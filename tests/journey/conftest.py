@@ -68,7 +68,8 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory, service_port: int) -> Iter
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory, orthanc: Orthanc, service_port: int) -> Iterator[Running]:
     """The shared service; it lives through all the tests that use it, as it does in a hospital."""
-    made = Running(tmp_path_factory.mktemp("running") / "service", port=service_port, archive=orthanc.port, quiet_s=0.5)
+    folder = tmp_path_factory.mktemp("running") / "service"
+    made = Running(folder, port=service_port, archive=orthanc.port, quiet_s=0.5, verify="commitment")
     try:
         made.start()
         yield made

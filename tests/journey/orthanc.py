@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
@@ -23,17 +24,23 @@ OUR_NAME = "cryomargin"
 class Orthanc:
     """Loopback only, storage in `folder`; `service_port` is where the modality "cryomargin" listens."""
 
-    def __init__(self, folder: Path, service_port: int) -> None:
+    def __init__(self, folder: Path, service_port: int, plugins: Sequence[str] = ()) -> None:
         self._folder = folder
         self._service_port = service_port
+        self._plugins = plugins
         self._http = free_port()
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def dicom_web(self) -> str:
+        """Where its plugin for DICOMweb answers."""
+        return f"http://127.0.0.1:{self._http}/dicom-web"
+
     def start(self) -> None:
         """Start and wait until it answers."""
         program = require_program("Orthanc", "/usr/sbin/Orthanc")
-        self._folder.mkdir(parents=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         config = self._folder / "orthanc.json"
         config.write_text(json.dumps(self._config()))
         with (self._folder / "orthanc.log").open("wb") as log:
@@ -83,6 +90,7 @@ class Orthanc:
 
     def _config(self) -> dict[str, Any]:
         storage = str(self._folder / "storage")
+        modality = {"AET": "CRYOMARGIN", "Host": "127.0.0.1", "Port": self._service_port, "AllowStorageCommitment": True}
         return {
             "Name": "Archive of the journey tests",
             "StorageDirectory": storage,
@@ -94,8 +102,8 @@ class Orthanc:
             "AuthenticationEnabled": False,
             "DicomCheckCalledAet": True,
             "DicomAlwaysAllowFind": True,
-            "DicomModalities": {OUR_NAME: ["CRYOMARGIN", "127.0.0.1", self._service_port]},
-            "Plugins": [],
+            "DicomModalities": {OUR_NAME: modality},
+            "Plugins": list(self._plugins),
         }
 
     def _answers(self) -> bool:

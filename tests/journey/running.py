@@ -38,14 +38,17 @@ self_test = false
 [[destination]]
 name = "archive"
 address = "ORTHANC@127.0.0.1:{archive}"
-verify = "find"
+verify = "{verify}"
 """
 
 
 class Running:
-    """`archive` is the port that results go to; `quiet_s` how long after the sender's release a study is complete."""
+    """`archive` is the port that results go to; `quiet_s` how long after the sender's release a study is complete.
 
-    def __init__(self, folder: Path, *, port: int, archive: int, quiet_s: float) -> None:
+    `verify` is how the archive is asked for them; for "commitment" it must know `port`.
+    """
+
+    def __init__(self, folder: Path, *, port: int, archive: int, quiet_s: float, verify: str = "find") -> None:
         self.port = port
         self.storage = folder / "storage"
         self._web = free_port()
@@ -54,7 +57,12 @@ class Running:
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
         text = CONFIG.format(
-            folder=json.dumps(str(self.storage)), dicom=port, quiet_s=float(quiet_s), web=self._web, archive=archive
+            folder=json.dumps(str(self.storage)),
+            dicom=port,
+            quiet_s=float(quiet_s),
+            web=self._web,
+            archive=archive,
+            verify=verify,
         )
         self._config.write_text(text)
 

@@ -137,6 +137,8 @@ def test_send_to_modality_is_enough(running: Running, orthanc: Orthanc, new_stud
     detail = running.settled(study.uid)
 
     assert (detail["state"], states(detail)) == ("done", {"verified"}), detail["sentence"]
+    promises = {one["detail"] for output in detail["outputs"] for one in output["deliveries"]}
+    assert promises == {"promised by storage commitment"}
     assert orthanc.studies(study.uid) == [name]
     assert orthanc.counts(name) == {"MR": len(study.paths) - 1, "SEG": 1 + 1, "SR": 2, "OT": 1}
     assert [len(orthanc.results(name, modality)) for modality in ("SEG", "SR", "OT")] == [1, 2, 1]
