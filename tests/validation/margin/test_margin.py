@@ -82,6 +82,14 @@ def test_distribution(found: tuple[Outcome, ...]) -> None:
     assert np.median([one.place for one in sure]) <= 2.0
 
 
+def test_volumes_and_contact(found: tuple[Outcome, ...]) -> None:
+    sure = [one for one in found if one.of.seen in SURE]
+    assert np.mean(np.abs([one.volume for one in sure])) <= 3.0
+    assert np.mean(np.abs([one.contact for one in sure if np.isfinite(one.contact)])) <= 10.0
+    for n, most in enumerate((0.05, 0.05, 0.1, 0.3)):  # mL, in the tumor and within 3, 5 and 10 mm of it
+        assert np.mean(np.abs(figures.uncovered(sure, n))) <= most
+
+
 def test_probability_is_better_than_the_frequency(found: tuple[Outcome, ...]) -> None:
     said = np.array([one.sure.at_most for one in found])
     true = np.array([one.truth <= 3.0 for one in found], dtype=float)

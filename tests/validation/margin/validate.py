@@ -31,12 +31,13 @@ class Part:
     seeds: Sequence[int]
     tables: Callable[[Found], str]
     bad: Callable[[Found], int]
+    plot: Callable[[Found], None] = lambda _found: None
 
 
 def parts(margins: int, images: int, missing: int) -> tuple[Part, ...]:
     """So many phantoms of each part."""
     return (
-        Part("margin", study.measure, figures.reported(margins), _margins, lambda found: sum(one.wrong for one in found)),
+        Part("margin", study.measure, figures.reported(margins), _margin, lambda found: sum(one.wrong for one in found), _plot),
         Part("assessable", assessable.outcome, assessable.reported(images), assessable.table, assessable.wrongly_entire),
         Part("lobes", lobes.outcome, lobes.reported(missing), lobes.table, lambda found: sum(one.wrong for one in found)),
     )
@@ -55,7 +56,9 @@ def main() -> None:
         if chosen.figures:
             body = "\n\n".join([*(f"`just validate-margin`, {run}" for run in kept.runs), part.tables(found)])
             print(body, flush=True)  # noqa: T201
-            evidence.replace(part.name, body)
+            if chosen.write:
+                evidence.replace(part.name, body)
+                part.plot(found)
             bad += part.bad(found)
     sys.exit(1 if bad else 0)
 
@@ -69,6 +72,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--seconds", type=float, default=7200.0, help="end after so many, with what was measured until then")
     options.add_argument("--keep", help="files (this and a suffix) for what was measured; it is not measured again")
     options.add_argument("--commit", default="", help="of the source, where git does not tell")
+    options.add_argument("--no-write", dest="write", action="store_false", help="print the figures only")
     options.add_argument("--no-figures", dest="figures", action="store_false", help="only measure and keep")
     return options
 
@@ -80,8 +84,11 @@ def _measured(part: Part, kept: Kept, chosen: argparse.Namespace, ends: float) -
         kept.add(None, evidence.when_and_where(time.monotonic() - began, chosen.commit))
 
 
-def _margins(found: Found) -> str:
+def _plot(found: Found) -> None:
     figures.plot(found, evidence.ROOT / "docs" / "reliability.svg")
+
+
+def _margin(found: Found) -> str:
     return "\n\n".join(figures.tables(found))
 
 
