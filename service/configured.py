@@ -9,7 +9,7 @@ from pathlib import Path
 from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, Login, Verify, parse_destination
 from service.jobs.pauses import Pauses
 from service.jobs.process import Limits
-from service.options import AnalysisOptions
+from service.options import AnalysisOptions, RoleRule
 from service.regions.region import Kind
 from service.settings import DestinationTable, Settings
 from service.store.quarantine import Bounds
@@ -32,6 +32,7 @@ def options_of(settings: Settings) -> AnalysisOptions:
         labels=labels,
         outputs=settings.report.outputs,
         patient_on_page=settings.report.patient_on_page,
+        roles=tuple(RoleRule(**table.model_dump()) for table in settings.analysis.role),
     )
 
 

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 OUTPUTS = ("seg", "sr", "sr_places", "summary")  # what is made unless the configuration says otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRule:
+    """What a person says a phase is: `role` for every phase that has all of what is not empty here.
+
+    `ordinal` counts from 1 the phases of a study with the same scanner, protocol and description; 0 means each of them.
+    """
+
+    role: str
+    scanner: str = ""
+    protocol: str = ""
+    description: str = ""
+    ordinal: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,13 +27,18 @@ class AnalysisOptions:
     """What can change a number, and which objects are made.
 
     `labels`: (code or word, kind of region) pairs that go before the built-in table. `outputs`: the roles of the objects, in
-    any order; `patient_on_page`: what identifies the patient on pages and pictures ("none", "id" or "name").
+    any order; `patient_on_page`: what identifies the patient on pages and pictures ("none", "id" or "name"). `roles`: what
+    people said about phases, the first that fits counts. `seeds`: points in the ablation zone (LPS mm) and `procedure_at`: the
+    time of the ablation (hospital time), both said by a person about this study.
     """
 
     segmenters: tuple[str, ...] = ("drawn", "classical")
     labels: tuple[tuple[str, str], ...] = ()
     outputs: tuple[str, ...] = OUTPUTS
     patient_on_page: str = "none"
+    roles: tuple[RoleRule, ...] = ()
+    seeds: tuple[tuple[float, float, float], ...] = ()
+    procedure_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

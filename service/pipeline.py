@@ -27,6 +27,7 @@ from service.study.coverage import missing_slices
 from service.study.model import Phase, Role, RoleGuess, Study
 from service.study.timeline import acquired_at, classify_exam
 from service.volumes.align import align
+from service.volumes.brightening import contradictions
 from service.volumes.build import PixelPlane, SliceQuality, build_volume, slice_quality
 from service.volumes.volume import Volume
 
@@ -70,11 +71,9 @@ def analyse(read: ReadStudy, options: AnalysisOptions, progress: Progress = lamb
     uses = choose_phases(read)
     progress("volumes", 5)
     volumes, uses = _volumes(read, uses)
-    reference = _reference(volumes, uses, drawn=bool(read.drawings))
     progress("align", 20)
-    phases, residuals, uses = _aligned(volumes, reference, uses)
+    exam, uses = _exam(read, volumes, uses)
     progress("segment", 45)
-    exam = Exam(reference, phases, residuals, read.drawings)
     regions = segment_all(exam, options.segmenters, [(key, Kind(kind)) for key, kind in options.labels])
     progress("measure", 75)
     return _result(read, exam, regions, uses)
@@ -84,7 +83,7 @@ def choose_phases(read: ReadStudy) -> tuple[PhaseUse, ...]:
     """Every phase with its role; of several with one role the most certain is used, the earliest of equals."""
     guesses = [(phase, read.roles[phase.key]) for phase in read.study.phases]
     best: dict[Role, str] = {}
-    for phase, guess in sorted(guesses, key=lambda pair: -pair[1].score):
+    for phase, guess in sorted(guesses, key=lambda pair: (not pair[1].told, -pair[1].score)):
         if guess.role in MEASURED_ON:
             best.setdefault(guess.role, phase.key)
     return tuple(_use(phase, guess, best) for phase, guess in guesses)
@@ -144,6 +143,19 @@ def _reference(volumes: Mapping[Role, Volume], uses: tuple[PhaseUse, ...], *, dr
             return role
     fault = graded[here[0]][1] if here else _recognised(uses)
     raise Unusable("exam.no_usable_phase", f"No series can be used: {fault}")
+
+
+def _exam(read: ReadStudy, volumes: Mapping[Role, Volume], uses: tuple[PhaseUse, ...]) -> tuple[Exam, tuple[PhaseUse, ...]]:
+    """The phases on one grid, without those whose brightness contradicts their role; what a person said is kept and noted."""
+    reference = _reference(volumes, uses, drawn=bool(read.drawings))
+    phases, residuals, noted = _aligned(volumes, reference, uses)
+    said = {role: found.sentence for found in contradictions(phases) for role in found.roles}
+    noted = tuple(replace(use, note=said[use.role]) if use.used and use.role in said else use for use in noted)
+    doubted = {use.role for use in noted if use.used and use.role in said and not read.roles[use.phase.key].told}
+    if not doubted:
+        return Exam(reference, phases, residuals, read.drawings), noted
+    left = tuple(replace(use, used=use.used and use.role not in doubted) for use in noted)
+    return _exam(read, {role: volume for role, volume in volumes.items() if role not in doubted}, left)
 
 
 def _recognised(uses: tuple[PhaseUse, ...]) -> str:
@@ -260,7 +272,7 @@ def _warnings(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUs
     quality, sentence = slice_quality(exam.phases[exam.reference])
     if quality is not SliceQuality.GOOD:
         said.append(sentence)
-    said += [f"{use.role.value.replace('_', ' ')}: {use.note}" for use in uses if use.note and not use.used]
+    said += [f"{use.role.value.replace('_', ' ')}: {use.note}" for use in uses if use.note]
     said += [*read.left_out, *regions.notes]
     if exam.reference is not Role.PORTAL_VENOUS:
         said.append(f"Measured on the {exam.reference.value.replace('_', ' ')} phase: no portal-venous phase can be used.")

@@ -125,6 +125,31 @@ def test_no_series_after_contrast_is_no_postablation_exam(read: ReadStudy) -> No
     assert refusal.value.code == "exam.not_postablation_liver"
 
 
+def swapped(read: ReadStudy, *, told: bool = False) -> ReadStudy:
+    """The study in which arterial and portal-venous phase are taken for each other."""
+    arterial, portal = key_of(read, Role.ARTERIAL), key_of(read, Role.PORTAL_VENOUS)
+    roles = {
+        arterial: replace(read.roles[portal], told=told),
+        portal: replace(read.roles[arterial], told=told),
+    }
+    return replace(read, roles={**read.roles, **roles})
+
+
+def test_swapped_phases_are_noticed_and_left_out(read: ReadStudy) -> None:
+    """Headers said so, the vessels say otherwise: nobody knows which two are wrong, so no vessel is judged on any of them."""
+    result = analyse(swapped(read), OPTIONS)
+    assert result.reference.role is Role.T1_PRE
+    assert {use.role for use in result.phases if use.note} == {Role.ARTERIAL, Role.PORTAL_VENOUS, Role.DELAYED}
+    assert any("brighter in the series taken for arterial" in warning for warning in result.warnings)
+    assert finding(result, vessel.NAME).status is not Status.MEASURED
+
+
+def test_what_a_person_said_about_phases_is_kept_with_a_warning(read: ReadStudy) -> None:
+    result = analyse(swapped(read, told=True), OPTIONS)
+    assert result.reference.role is Role.PORTAL_VENOUS
+    assert any("brighter in the series taken for arterial" in warning for warning in result.warnings)
+
+
 def test_nothing_drawn_and_nothing_automatic_is_refused(read: ReadStudy) -> None:
     with pytest.raises(Unusable):
         analyse(replace(read, drawings=()), OPTIONS)

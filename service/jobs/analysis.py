@@ -26,6 +26,7 @@ from service.report.record import to_record
 from service.report.result import Result
 from service.study.assemble import DRAWINGS, assemble
 from service.study.model import Instance, Phase, Study
+from service.study.overrule import Understood, rules_for, understood
 from service.study.roles import assign_roles
 from service.volumes.build import PixelPlane
 
@@ -43,7 +44,8 @@ class _Content:
 class Outcome:
     """A record with its objects, or the code and sentence why there is none.
 
-    `failed` tells our own fault (an object broke a rule) from a study that cannot be analysed.
+    `failed` tells our own fault (an object broke a rule) from a study that cannot be analysed. `phases` is how its series were
+    understood, where it came so far.
     """
 
     record: dict[str, Any] | None = None
@@ -51,6 +53,7 @@ class Outcome:
     code: str = ""
     sentence: str = ""
     failed: bool = False
+    phases: tuple[Understood, ...] = ()
 
 
 def analyse_files(
@@ -66,14 +69,17 @@ def analyse_files(
 
     `progress` hears a stage and percents from 0 to 100.
     """
+    phases: tuple[Understood, ...] = ()
     try:
         read = read_study(paths, options, created_at, content_version=content_version, earlier=earlier)
+        phases = understood(read.study, read.roles)
         progress("read", 20)
         result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10))
         progress("report", 92)
-        return Outcome(to_record(result), compose(result, source_headers(result, read.study.drawings), options))
+        made = compose(result, source_headers(result, read.study.drawings), options)
+        return Outcome(to_record(result), made, phases=phases)
     except (Unusable, Faulty) as fault:
-        return Outcome(code=fault.code, sentence=fault.sentence, failed=isinstance(fault, Faulty))
+        return Outcome(code=fault.code, sentence=fault.sentence, failed=isinstance(fault, Faulty), phases=phases)
 
 
 def read_study(
@@ -94,16 +100,21 @@ def read_study(
         raise Unusable("study.unreadable", unreadable[0].reason if unreadable else "The study holds no instance.")
     study = assemble(instances)
     drawings = read_drawings(study.drawings, Path, unreadable.append)
+    roles = assign_roles(study, options.roles)
+    used_options = replace(
+        options, roles=rules_for(study, roles, options.roles)
+    )  # a rule about another scanner changes nothing
     read = ReadStudy(
         study=study,
-        roles=assign_roles(study),
+        roles=roles,
         planes={},
         drawings=drawings,
         content_version=content_version,
         created_at=created_at,
         predecessors=earlier.predecessors,
         known_tumors=earlier.known_tumors,
-        software=software(options),
+        procedure_at=options.procedure_at,
+        software=software(used_options),
         left_out=_left_out(unreadable, study),
     )
     used = (use.phase for use in choose_phases(read) if use.used)  # the pixels of the others are never decoded

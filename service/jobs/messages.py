@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from service.options import AnalysisOptions, Earlier
+from service.study.overrule import Understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,27 @@ class MadeFile:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of it: a record with its objects, or the code and sentence why there is none; `failed`: by our own fault."""
+    """What came of it: a record with its objects, or the code and sentence why there is none; `failed`: by our own fault.
+
+    `phases` is how the series were understood, where the analysis came so far.
+    """
 
     record: dict[str, Any] | None = None
     made: tuple[MadeFile, ...] = ()
     code: str = ""
     sentence: str = ""
     failed: bool = False
+    phases: tuple[Understood, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What people said about one study, as the index keeps it."""
+
+    seeds: tuple[tuple[float, float, float], ...] = ()
+    procedure_at: datetime | None = None
+
+
+TOLD = TypeAdapter(Told)
 REQUEST = TypeAdapter(Request)
 ANSWER = TypeAdapter(Answer)

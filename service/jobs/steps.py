@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from service.jobs.delivery import Courier
 from service.jobs.job import After, Job
-from service.jobs.messages import Answer, MadeFile, Request
+from service.jobs.messages import TOLD, Answer, MadeFile, Request
 from service.jobs.process import Ended, Limits, Progress, run_analysis, work_folder
 from service.options import AnalysisOptions, Earlier
 from service.store.files import Files
@@ -45,6 +45,7 @@ class Steps:
             ended = self.run(self._request(job), folder, self.limits, self._progress(job), self.stop)
             if ended.answer is None:
                 return self._failed(job, ended, tries_left)
+            self.index.save_phases(job.study_instance_uid, job.content_version, [asdict(one) for one in ended.answer.phases])
             if ended.answer.record is None:
                 self._without_result(job, ended.answer)
                 return After.NOTHING
@@ -69,7 +70,13 @@ class Steps:
         version = self.index.version(study, content)
         paths = tuple(self.files.path(instance.key) for instance in self.index.instances(study, content))
         earlier = Earlier(tuple(self.index.predecessors(study, content)), self.index.known_tumors(study, content))
-        return Request(paths, content, version.closed_at, earlier, self.options)
+        return Request(paths, content, version.closed_at, earlier, self._options(study))
+
+    def _options(self, study_uid: str) -> AnalysisOptions:
+        """The configured options with what people said, which goes before them."""
+        told = TOLD.validate_python(self.index.told(study_uid))
+        roles = (*self.index.role_rules(), *self.options.roles)
+        return replace(self.options, roles=roles, seeds=told.seeds, procedure_at=told.procedure_at)
 
     def _progress(self, job: Job) -> Progress:
         def pass_on(stage: str, percent: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from service.settings.table import Output, Seconds, Table
 
@@ -18,6 +18,36 @@ class Drawn(Table):
     vessel: tuple[str, ...] = ()
 
 
+class RoleTable(Table):
+    """What a phase is, whatever its header seems to say; empty texts and 0 ask nothing."""
+
+    role: Literal[
+        "t1_pre",
+        "arterial",
+        "portal_venous",
+        "delayed",
+        "hepatobiliary",
+        "in_phase",
+        "opposed_phase",
+        "t2",
+        "dwi",
+        "adc",
+        "subtraction",
+        "localizer",
+        "other",
+    ]
+    scanner: str = ""
+    protocol: str = ""
+    description: str = ""
+    ordinal: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _about_something(self) -> RoleTable:
+        if not (self.scanner or self.protocol or self.description):
+            raise ValueError("say which phases: scanner, protocol or description")
+        return self
+
+
 class Analysis(Table):
     """How a study is analysed, and what one analysis may use."""
 
@@ -27,6 +57,7 @@ class Analysis(Table):
     attempts: Annotated[int, Field(ge=1)] = 3
     parallel: Annotated[int, Field(ge=1)] = 1
     drawn: Drawn = Drawn()
+    role: tuple[RoleTable, ...] = ()
 
 
 class Report(Table):

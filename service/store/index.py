@@ -8,7 +8,8 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from service.metrics import INDEX_SECONDS
-from service.store import arrivals, gauges, outbox, refused, versions, views
+from service.options import RoleRule
+from service.store import arrivals, gauges, outbox, refused, told, versions, views
 from service.store.database import Database
 from service.store.files import Files
 from service.store.gauges import Gauges
@@ -175,6 +176,42 @@ class Index:
         """
         with self._database.write() as connection:
             return versions.reopen(connection, study_uid, at or datetime.now(UTC))
+
+    # What people said
+
+    def keep_rule(self, rule: RoleRule, at: datetime) -> None:
+        """Remember what the phases of this scanner and protocol are."""
+        with self._database.write() as connection:
+            told.keep_rule(connection, rule, at)
+
+    def forget_rule(self, rule: RoleRule) -> None:
+        """Go by the evidence again."""
+        with self._database.write() as connection:
+            told.forget_rule(connection, rule)
+
+    def role_rules(self) -> tuple[RoleRule, ...]:
+        """Everything remembered about phases, the newest first."""
+        with self._database.read() as connection:
+            return told.rules(connection)
+
+    def tell(self, study_uid: str, facts: Mapping[str, Any], at: datetime) -> None:
+        """Keep facts about a study (`seeds`, `procedure_at`); None takes one back.
+
+        Raises:
+            Unusable: There is no such study.
+        """
+        with self._database.write() as connection:
+            told.tell(connection, study_uid, facts, at)
+
+    def told(self, study_uid: str) -> dict[str, Any]:
+        """The facts that people said about a study, by name."""
+        with self._database.read() as connection:
+            return told.told(connection, study_uid)
+
+    def save_phases(self, study_uid: str, content_version: str, phases: Sequence[Mapping[str, Any]]) -> None:
+        """Keep how the series of a version were understood."""
+        with self._database.write() as connection:
+            told.save_phases(connection, study_uid, content_version, phases)
 
     # Results
 

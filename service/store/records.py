@@ -248,6 +248,7 @@ class StudyDetail:
     result: Mapping[str, Any] | None
     outputs: tuple[MadeObject, ...]
     deliveries: tuple[Delivery, ...]
+    phases: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,8 @@ association_study = Table(
     Index("association_study_by_study", "study_instance_uid"),
 )
 
-# `up_to` is the id of the last instance that had arrived, so that a job reads exactly what its version names.
+# `up_to` is the id of the last instance that had arrived, so that a job reads exactly what its version names; `phases` is
+# how its series were understood.
 version = Table(
     "version",
     metadata,
@@ -135,6 +136,7 @@ version = Table(
     Column("percent", Integer, nullable=False, server_default="0"),
     Column("result", JSON(none_as_null=True)),
     Column("result_at", Utc),
+    Column("phases", JSON(none_as_null=True)),
 )
 
 event = Table(
@@ -232,4 +234,26 @@ quarantine = Table(
     Column("last_at", Utc, nullable=False),
     Column("times", Integer, nullable=False),
     UniqueConstraint("sha256", "reason", name="quarantine_once"),
+)
+
+# What a person said: a role for the phases of one scanner and protocol ...
+role_rule = Table(
+    "role_rule",
+    metadata,
+    Column("scanner", Text, primary_key=True),
+    Column("protocol", Text, primary_key=True),
+    Column("description", Text, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    _text("role"),
+    Column("told_at", Utc, nullable=False),
+)
+
+# ... and facts about one study (`seeds`, `procedure_at`).
+study_told = Table(
+    "study_told",
+    metadata,
+    Column("study_instance_uid", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("told_at", Utc, nullable=False),
 )

@@ -20,6 +20,7 @@ from service.store.records import (
     StudySummary,
 )
 from service.store.schema import association, delivery, event, instance, study, version
+from service.store.told import phases_of
 from service.store.versions import versions_of
 
 
@@ -47,6 +48,7 @@ def study_detail(connection: Connection, study_uid: str) -> StudyDetail | None:
         result=result,
         outputs=objects_of(connection, study_uid, result_version),
         deliveries=tuple(deliveries(connection, study_uid)),
+        phases=phases_of(connection, study_uid),
     )
 
 

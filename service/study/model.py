@@ -149,11 +149,12 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class RoleGuess:
-    """A role with the score (0-1) and the reasons that gave it."""
+    """A role with the score (0-1) and the reasons that gave it; `told` by a person, who overrules all evidence."""
 
     role: Role
     score: float
     reasons: tuple[str, ...]
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)

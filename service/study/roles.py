@@ -6,8 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from service.options import RoleRule
 from service.study.contrast import RoleVote, contrast_votes, most_common_grid
 from service.study.model import Phase, Role, RoleGuess, Study
+from service.study.overrule import overruled
 from service.study.timeline import phase_time
 from service.study.weighting import Kind, Vote, described, kind_votes
 
@@ -34,8 +36,8 @@ _ELSEWHERE = re.compile(
 )
 
 
-def assign_roles(study: Study) -> dict[str, RoleGuess]:
-    """The role of every phase, by `Phase.key`.
+def assign_roles(study: Study, rules: Iterable[RoleRule] = ()) -> dict[str, RoleGuess]:
+    """The role of every phase, by `Phase.key`; what people said in `rules` goes before the evidence.
 
     A score of at least 0.5 stands on more than a description's hint alone; less is UNKNOWN. Order of phases in the study
     does not matter, their times do.
@@ -45,10 +47,11 @@ def assign_roles(study: Study) -> dict[str, RoleGuess]:
     t1 = [phase for phase in study.phases if kinds[phase.key] is Kind.T1]
     contrast = contrast_votes([phase for phase in t1 if not _is_elsewhere(phase)] or t1)
     grid = most_common_grid(t1)
-    return {
+    guesses = {
         phase.key: _guess(phase, votes[phase.key], contrast.get(phase.key, ()), odd=_shape(phase) != grid)
         for phase in study.phases
     }
+    return overruled(study, guesses, rules)
 
 
 def _company(phase: Phase, phases: Sequence[Phase]) -> list[Phase]:

@@ -59,16 +59,21 @@ def coarser(volume: Volume, target: float, other: Volume) -> Volume:
 
     The Gaussian of .7 voxels tames noise and aliasing; where the coarser grid of `other` has larger voxels, it grows to them.
     """
+    small = shrunk(volume, target)
+    spacing = np.array(small.spacing)
+    width = SMOOTH * np.maximum(spacing, _extent(volume, other, np.array(other.spacing) * _factor(other, target)))
+    return small.with_values(ndimage.gaussian_filter(small.values, width / spacing, truncate=3.0))
+
+
+def shrunk(volume: Volume, target: float) -> Volume:
+    """Means over whole voxels, so that the spacing comes near `target` mm; voxels that fill no whole cell are left out."""
     factor = _factor(volume, target)
     count = np.array(volume.shape) // factor
     inner = volume.values[tuple(slice(0, int(n * f)) for n, f in zip(count, factor, strict=True))]
     affine = volume.affine.copy()
     affine[:3, :3] = volume.affine[:3, :3] * factor
     affine[:3, 3] = volume.to_mm((factor - 1) / 2.0)
-    spacing = np.array(volume.spacing) * factor
-    width = SMOOTH * np.maximum(spacing, _extent(volume, other, np.array(other.spacing) * _factor(other, target)))
-    means = ndimage.gaussian_filter(_means(inner, factor), width / spacing, truncate=3.0)
-    return Volume(means, affine, volume.frame_of_reference_uid)
+    return Volume(_means(inner, factor), affine, volume.frame_of_reference_uid)
 
 
 def _factor(volume: Volume, target: float) -> NDArray[np.int64]:

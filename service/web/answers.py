@@ -94,6 +94,7 @@ def study(index: Index, detail: StudyDetail, *, show_patient_id: bool) -> models
         **dict(_line(detail.summary)),
         patient_id=detail.summary.patient_id if show_patient_id else None,
         series=[models.SeriesLine.model_validate(series) for series in detail.series],
+        phases=[models.PhaseLine.model_validate(phase) for phase in detail.phases],
         versions=[models.VersionLine.model_validate(version) for version in detail.versions],
         events=[models.EventLine.model_validate(event) for event in detail.events],
         result_version=detail.result_version,

@@ -10,7 +10,7 @@ from service.codes import PRODUCT
 from service.report.wording import RESEARCH_USE
 from service.store.index import Index
 from service.store.records import State
-from service.web import answers, models
+from service.web import answers, corrections, models
 from service.web.info import Control, ServiceInfo
 from service.web.origin import refuse_other_sites
 from service.web.problems import MEDIA_TYPE, WebProblem, study_unknown
@@ -132,6 +132,29 @@ def replay(index: Reads, control: Controls, study_uid: StudyUid) -> models.Repla
     """Starts the analysis of the received images again. The same input gives the same objects, with the same UIDs."""
     find(index, study_uid)
     return models.Replayed(study_instance_uid=study_uid, job_id=control.replay(study_uid))
+
+
+@router.post(
+    "/studies/{study_uid}/corrections",
+    tags=["studies"],
+    status_code=202,
+    summary="Say what a phase is, where the zone is, or when the ablation was",
+    responses=problems(403, 404, 409, 422, 500, 503),
+    dependencies=[Depends(refuse_other_sites)],
+)
+def correct(index: Reads, control: Controls, study_uid: StudyUid, said: corrections.Correction) -> models.Replayed:
+    """Keeps what a person says and analyses again; roles are remembered for the scanner and protocol.
+
+    With 409 or 503 it is kept too, and used by the next analysis.
+    """
+    corrections.keep(index, find(index, study_uid), said)
+    return models.Replayed(study_instance_uid=study_uid, job_id=control.replay(study_uid))
+
+
+@router.get("/roles", tags=["studies"], summary="Roles that people said", responses=problems(500))
+def roles(index: Reads) -> models.Roles:
+    """What is remembered about the phases of each scanner and protocol, the newest first."""
+    return models.Roles(items=[models.RoleLine.model_validate(rule) for rule in index.role_rules()])
 
 
 def find(index: Index, study_uid: str) -> Any:

@@ -166,6 +166,39 @@ class SeriesLine(Answer):
     conflicts: int = Field(description="Instances that came again with other content.", examples=[0])
 
 
+class PhaseLine(Answer):
+    """One volume of a series, and what it was taken for."""
+
+    key: str = Field(description="Names the phase in a correction.")
+    series_instance_uid: str
+    series_number: int | None = Field(examples=[5])
+    apart_by: str = Field(description="What told it from the rest of its series.", examples=["temporal position 2"])
+    scanner: str = Field(examples=["SIEMENS Sola 12345"])
+    protocol: str = Field(examples=["t1_vibe_fs_tra_bh"])
+    description: str = Field(examples=["t1_vibe_fs_tra_bh"])
+    ordinal: int = Field(description="Counts the phases of the same scanner, protocol and description.", examples=[2])
+    role: str = Field(examples=["arterial"])
+    score: float = Field(description="How sure, 0-1; a role needs 0.5.", examples=[0.95])
+    reasons: list[str] = Field(description="What it rests on.")
+    told: bool = Field(description="Whether a person said so.")
+
+
+class RoleLine(Answer):
+    """What people said about the phases of one scanner and protocol."""
+
+    scanner: str
+    protocol: str
+    description: str
+    ordinal: int
+    role: str
+
+
+class Roles(Answer):
+    """Everything that is remembered."""
+
+    items: list[RoleLine]
+
+
 class ConflictLine(Answer):
     """An instance that came again with other content; the first one is used, the other one kept."""
 
@@ -229,6 +262,7 @@ class Study(StudyLine):
 
     patient_id: str | None = Field(description="Only when the configuration says so.", examples=[None])
     series: list[SeriesLine]
+    phases: list[PhaseLine] = Field(description="How the series were understood, of the newest version that was analysed.")
     versions: list[VersionLine] = Field(description="Oldest first.")
     events: list[EventLine] = Field(description="The timeline, oldest first.")
     result_version: str = Field(description="The content that `result` was measured on, empty when there is none.")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from service.jobs.job import After, Interrupted, Job
 from service.jobs.messages import Answer, MadeFile, Request
 from service.jobs.process import Ended, Limits, Progress
 from service.jobs.steps import Steps
-from service.options import AnalysisOptions
+from service.options import AnalysisOptions, RoleRule
 from service.store.records import State
 from tests.jobs.conftest import NOW, STUDY, Store
 
@@ -74,6 +75,23 @@ def test_the_analysis_gets_the_files_and_the_time_of_its_version(store: Store, j
     steps_of(store, tmp_path, run).analyse(job, 2)
     assert {path.read_bytes() for path in asked[0].paths} == {b"content of 1.1", b"content of 1.2"}
     assert (asked[0].created_at, asked[0].content_version) == (NOW, job.content_version)
+
+
+def test_the_analysis_hears_what_people_said_before_what_is_configured(store: Store, job: Job, tmp_path: Path) -> None:
+    asked: list[Request] = []
+
+    def run(request: Request, *_others: object) -> Ended:
+        asked.append(request)
+        return Ended(None, "enough", 1, 1.0)
+
+    said, configured = RoleRule("arterial", "SIEMENS", "liver", "vibe", 2), RoleRule("t2", protocol="liver")
+    store.index.keep_rule(said, NOW)
+    store.index.tell(STUDY, {"seeds": [[1.0, 2.0, 3.0]], "procedure_at": "2024-03-01T09:00:00"}, NOW)
+    steps = replace(steps_of(store, tmp_path, run), options=AnalysisOptions(roles=(configured,)))
+    steps.analyse(job, 2)
+    options = asked[0].options
+    assert (options.roles, options.seeds) == ((said, configured), ((1.0, 2.0, 3.0),))
+    assert options.procedure_at == datetime.fromisoformat("2024-03-01T09:00:00")
 
 
 def test_a_later_version_names_the_report_of_the_earlier_one(store: Store, job: Job, tmp_path: Path) -> None:
