@@ -89,11 +89,17 @@ def _cubic(count: int) -> Array:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _warp(volume: Volume, how: Degradations, role: Role) -> Array:
+def warp_of(grid: Volume, how: Degradations, role: Role) -> Array:
+    """How far beside its place each voxel shows the patient in this phase, mm along (slice, row, column), (3, k, j, i)."""
     rng = _rng(how, "warp", role)
+    still = how.warp == 0 or role is Role.T1_PRE
+    largest = np.float32(0.0 if still else how.warp / 3**0.5)
+    return np.stack([largest * smooth_field(grid.shape, rng) for _ in range(3)])
+
+
+def _warp(volume: Volume, how: Degradations, role: Role) -> Array:
     index = np.stack(np.meshgrid(*map(np.arange, volume.shape), indexing="ij")).astype(np.float32)
-    for axis, spacing in enumerate(volume.spacing):
-        index[axis] += how.warp / spacing / 3**0.5 * smooth_field(volume.shape, rng)
+    index += warp_of(volume, how, role) / np.array(volume.spacing, dtype=np.float32)[:, None, None, None]
     return np.asarray(ndimage.map_coordinates(volume.values, index, order=1, mode="nearest"), dtype=np.float32)
 
 
