@@ -128,6 +128,10 @@ class Service:
             max_associations=table.maximum_associations,
             min_free_bytes=self.settings.storage.minimum_free_mb * MEGABYTE,
             quarantine=quarantine_bounds(self.settings),
+            fast=table.fast,
+            stall_timeout_s=table.stall_s,
+            max_half_open=table.maximum_half_open,
+            max_half_open_per_peer=table.maximum_half_open_per_peer,
         )
         listener = Listener(options, self.files, self.index, read_header, utc_now, Reports(self._means()).take)
         with address("listener", table.host, table.port):

@@ -65,6 +65,7 @@ class Callers:
         self.rejections = Rejections(index, clock)
         self._open: dict[Any, Caller] = {}
         self._sockets: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
+        self._causes: MutableMapping[Any, str] = weakref.WeakKeyDictionary()  # of those that are no association
         self._lock = threading.Lock()
         self._busy = 0
 
@@ -89,10 +90,14 @@ class Callers:
             (evt.EVT_CONN_CLOSE, self._closed),
         ]
 
+    def of(self, association: Any) -> Caller:
+        """Who is at the other end."""
+        return self._open.get(association) or _unknown(association)
+
     @contextmanager
     def storing(self, association: Any) -> Iterator[Caller]:
         """The caller that stores; when its connection went away meanwhile, it counts as closed only now."""
-        caller = self._open.get(association) or _unknown(association)
+        caller = self.of(association)
         self._count(1)
         try:
             yield caller
@@ -139,9 +144,9 @@ class Callers:
     def _told(self, event: Any) -> None:
         """The peer, or the reader of its socket, says why it ends."""
         if isinstance(event.primitive, A_ABORT):
-            self._because(event.assoc, "the peer sent A-ABORT")
+            self.because(event.assoc, "the peer sent A-ABORT")
         elif isinstance(event.primitive, A_P_ABORT):
-            self._because(event.assoc, _PROVIDER.get(event.primitive.provider_reason, _LOST))
+            self.because(event.assoc, _PROVIDER.get(event.primitive.provider_reason, _LOST))
 
     def _answered(self, event: Any) -> None:
         """We say no, or end it."""
@@ -150,24 +155,35 @@ class Callers:
             denied = self._denied(event.assoc)
             reason = denied.sentence if denied else f"{primitive.result_str}, {primitive.reason_str}"
             asked = event.assoc.requestor.primitive
-            self.rejections.note(event.assoc.requestor.address, asked.calling_ae_title, asked.called_ae_title, reason)
-            metrics.association_rejected(reason)
+            self._reject(event.assoc.requestor.address, reason, asked.calling_ae_title, asked.called_ae_title)
         elif isinstance(primitive, A_ABORT | A_P_ABORT):
-            self._because(
-                event.assoc, "this service sent A-ABORT: silence for too long, a bad message, or the end of its drain"
-            )
+            self.because(event.assoc, "this service sent A-ABORT: silence for too long, a bad message, or the end of its drain")
 
-    def _because(self, association: Any, cause: str) -> None:
+    def because(self, association: Any, cause: str) -> None:
+        """Why an association or a mere connection is about to end; the first that is said counts."""
         caller = self._open.get(association)
-        if caller is not None and not caller.cause:
+        if caller is None:
+            self._causes.setdefault(association, cause)
+        elif not caller.cause:
             caller.cause = cause
+
+    def turned_away(self, peer: str, reason: str) -> None:
+        """A connection was told to come later before it could ask for anything."""
+        self._reject(peer, reason)
+
+    def _reject(self, peer: str, reason: str, calling_ae: str = "", called_ae: str = "") -> None:
+        self.rejections.note(peer, calling_ae, called_ae, reason)
+        metrics.association_rejected(reason)
 
     def _closed(self, event: Any) -> None:
         association = event.assoc
         # pynetdicom forgets to close its socket when the peer ended the connection first.
-        self._sockets.pop(association).close()
+        connection = self._sockets.pop(association, None)
+        if connection is not None:
+            connection.close()
         if association.requestor.primitive is None:
-            log.info("connection_closed", peer=_peer(association), cause="no association was asked for")
+            cause = self._causes.pop(association, "no association was asked for")
+            log.info("connection_closed", peer=_peer(association), cause=cause)
         elif association in self._open:
             # The thread that serves the association knows the cause better; if it ended without a word, it was lost.
             last_word = threading.Timer(_GRACE_S, self._ended, (association, _LOST))

@@ -1,7 +1,7 @@
 """C-STORE and C-ECHO from others: an instance is acknowledged only when it cannot be lost any more.
 
-Stock pynetdicom reads the wire (PS3.8 section 9.3.4), `access` says who may call, `reception` decides about each instance. A
-faster reader can take its place as long as it hands over the same `Offered`.
+pynetdicom negotiates (PS3.8 section 9.3.4), `access` says who may call, `fast` reads the wire, `reception` decides about each
+instance. With `fast` off pynetdicom reads by itself: slower, and more easily held up.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from pynetdicom import AE, _config, evt
 
 from service.dicom import commitment
 from service.dicom.access import access_of
-from service.dicom.callers import Callers
+from service.dicom.callers import Caller, Callers
+from service.dicom.command_set import StoreRequest
 from service.dicom.contexts import VENDOR_CLASSES, acceptor_contexts
+from service.dicom.door import Door
 from service.dicom.reception import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION,
     Answer,
+    Arriving,
     HeaderReader,
     Offered,
     Reception,
 )
+from service.dicom.server import Limits, Server
 from service.store.files import Files
 from service.store.index import Index
 from service.store.quarantine import USUAL_BOUNDS, Bounds, Quarantine
@@ -49,7 +53,8 @@ class ListenerOptions:
     `calling_ae_titles` are let in from anywhere ("*": everybody), `callers` as rules "AETITLE@network"; without either only
     this machine may call. Objects that cannot be understood are kept within `quarantine`. Below `min_free_bytes` of free disk
     instances are refused. `max_pdu` is in bytes, timeouts in seconds. `further_sop_classes` are private storage classes to
-    accept.
+    accept. The last options count with `fast` only: how long a peer may stop in the middle of something, and how many
+    connections may be open that ask for nothing.
     """
 
     ae_title: str = "CRYOMARGIN"
@@ -65,6 +70,10 @@ class ListenerOptions:
     network_timeout_s: float = 60.0
     further_sop_classes: tuple[str, ...] = VENDOR_CLASSES
     ssl_context: ssl.SSLContext | None = None
+    fast: bool = True
+    stall_timeout_s: float = 30.0
+    max_half_open: int = 100
+    max_half_open_per_peer: int = 32
 
 
 class Listener:
@@ -109,17 +118,7 @@ class Listener:
             OSError: when the address cannot be had.
         """
         self._recover()
-        self._server = _entity(self._options).start_server(
-            (self._options.host, self._options.port),
-            block=False,
-            ssl_context=self._options.ssl_context,
-            evt_handlers=[
-                (evt.EVT_C_STORE, self._on_store),
-                *commitment.handlers(self._take_report),
-                *self._callers.handlers(),
-            ],
-            contexts=acceptor_contexts(self._options.further_sop_classes),
-        )
+        self._server = self._serve_fast() if self._options.fast else self._serve_stock()
         host, port = self.address
         log.info("listening", host=host, port=port, ae_title=self._options.ae_title)
 
@@ -132,9 +131,37 @@ class Listener:
         _wait(lambda: not self.open_associations, drain_s)
         late = self.open_associations
         self._callers.hang_up()
-        _wait(lambda: self._callers.idle, _LAST_STORE_S)
+        _wait(lambda: self._callers.idle and not getattr(server, "busy", False), _LAST_STORE_S)
         self._callers.rejections.close()
         log.info("stopped", aborted=late)
+
+    def _serve_fast(self) -> Server:
+        options = self._options
+        door = Door(self._begin, self._finish, self._callers.because, self._callers.turned_away, options.stall_timeout_s)
+        server = Server(
+            _entity(options),
+            (options.host, options.port),
+            door,
+            Limits(options.max_half_open, options.max_half_open_per_peer),
+            **self._serving(),
+        )
+        server.start()
+        return server
+
+    def _serve_stock(self) -> Any:
+        address = (self._options.host, self._options.port)
+        return _entity(self._options).start_server(address, block=False, **self._serving())
+
+    def _serving(self) -> dict[str, Any]:
+        return {
+            "ssl_context": self._options.ssl_context,
+            "evt_handlers": [
+                (evt.EVT_C_STORE, self._on_store),
+                *commitment.handlers(self._take_report),
+                *self._callers.handlers(),
+            ],
+            "contexts": acceptor_contexts(self._options.further_sop_classes),
+        }
 
     def _recover(self) -> None:
         swept = self._files.sweep()
@@ -151,20 +178,34 @@ class Listener:
             orphans=len(found.orphans),
         )
 
+    def _begin(self, association: Any, request: StoreRequest, context: Any) -> Arriving:
+        return self._reception.begin(_offered(self._callers.of(association), request, context))
+
+    def _finish(self, association: Any, arriving: Arriving) -> Answer:
+        with self._callers.storing(association) as caller:
+            caller.bytes += arriving.size
+            return arriving.finish()
+
     def _on_store(self, event: Any) -> int | Dataset:
+        """A whole C-STORE, as pynetdicom hands it over."""
         with self._callers.storing(event.assoc) as caller:
-            request = event.request
-            offered = Offered(
-                sop_class_uid=_uid(request.AffectedSOPClassUID),
-                sop_instance_uid=_uid(request.AffectedSOPInstanceUID),
-                transfer_syntax_uid=_uid(event.context.transfer_syntax),
-                abstract_syntax_uid=_uid(event.context.abstract_syntax),
-                calling_ae=caller.ae_title,
-                association_id=caller.association_id,
-            )
-            dataset = request.DataSet.getbuffer() if request.DataSet is not None else b""
+            asked = event.request
+            request = StoreRequest(asked.MessageID, _uid(asked.AffectedSOPClassUID), _uid(asked.AffectedSOPInstanceUID))
+            dataset = asked.DataSet.getbuffer() if asked.DataSet is not None else b""
+            context = event.assoc._accepted_cx[event.context.context_id]  # noqa: SLF001
             caller.bytes += len(dataset)
-            return _status(self._reception.store(offered, dataset))
+            return _status(self._reception.store(_offered(caller, request, context), dataset))
+
+
+def _offered(caller: Caller, request: StoreRequest, context: Any) -> Offered:
+    return Offered(
+        sop_class_uid=request.sop_class_uid,
+        sop_instance_uid=request.sop_instance_uid,
+        transfer_syntax_uid=_uid(context.transfer_syntax[0]),
+        abstract_syntax_uid=_uid(context.abstract_syntax),
+        calling_ae=caller.ae_title,
+        association_id=caller.association_id,
+    )
 
 
 def _entity(options: ListenerOptions) -> AE:

@@ -190,7 +190,7 @@ class Arriving:
         self._incoming: Incoming | None = None
         self._refusal: Answer | None = None
         self._unchecked = 0
-        self._size = 0
+        self.size = 0  # bytes of the data set so far
         with self._answering():
             self._incoming = reception.open(offered, size)
 
@@ -207,7 +207,7 @@ class Arriving:
 
     def write(self, piece: bytes | bytearray | memoryview) -> None:
         """The next bytes of the data set. Never raises."""
-        self._size += len(piece)
+        self.size += len(piece)
         if self._incoming is None:
             return
         with self._answering():
@@ -225,7 +225,7 @@ class Arriving:
                 answer = self._reception.keep(self._offered, self._incoming)
         answer = self._refusal or answer
         self.abandon()
-        metrics.answered(answer.status, self._size)
+        metrics.answered(answer.status, self.size)
         if answer.status != SUCCESS:
             log.warning("refused", status=f"0x{answer.status:04X}", reason=answer.comment, calling_ae=self._offered.calling_ae)
         return answer
@@ -250,7 +250,7 @@ class Arriving:
         except OSError as error:
             self._refuse(Answer(OUT_OF_RESOURCES, f"The disk does not take it: {error.strerror or type(error).__name__}."))
         except Exception as error:  # noqa: BLE001 - the outer door: whatever happened, the peer gets an answer
-            log.error("store_failed", error=type(error).__name__, where=_where(error))  # noqa: TRY400 - values stay out of logs
+            log.error("store_failed", error=type(error).__name__, where=where(error))  # noqa: TRY400 - values stay out of logs
             self._refuse(Answer(PROCESSING_FAILURE, "An internal fault; see the log of the service."))
 
     def _refuse(self, answer: Answer) -> None:
@@ -294,6 +294,7 @@ def _element(number: int, vr: bytes, text: str) -> bytes:
     return struct.pack("<HH2sH", 0x0002, number, vr, len(value)) + value
 
 
-def _where(error: BaseException) -> str:
+def where(error: BaseException) -> str:
+    """The last places in the source that an error came through; for a log, without values."""
     frames = traceback.extract_tb(error.__traceback__)
     return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-4:]))

@@ -41,6 +41,10 @@ class ListenerTable(Table):
     allowed_callers: tuple[CallerRule, ...] = ()
     maximum_associations: Annotated[int, Field(ge=1)] = 50
     drain_s: Seconds = 30.0
+    fast: bool = True
+    stall_s: Seconds = 30.0
+    maximum_half_open: Annotated[int, Field(ge=1)] = 100
+    maximum_half_open_per_peer: Annotated[int, Field(ge=1)] = 32
 
     @model_validator(mode="after")
     def _nobody_unknown_from_outside(self) -> ListenerTable:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from service.store.records import Added, Received, State
 from service.store.schema import association, association_study, event, instance, study
@@ -15,11 +15,30 @@ from service.study.complete import Activity
 _CONFLICT = "An instance came again with other content: the first one is used, the second is kept beside it."
 
 
+# Built once: an instance that arrives costs three short statements, and building them would cost more than running them.
+_SAME = select(instance.c.content_key, instance.c.sha256, instance.c.conflict).where(
+    instance.c.sop_instance_uid == bindparam("uid"), ~instance.c.lost
+)
+_CARRIED = select(association_study.c.association_id).where(
+    association_study.c.association_id == bindparam("association"),
+    association_study.c.study_instance_uid == bindparam("study"),
+)
+_INSERT = insert(instance)
+_GOES_ON = (
+    update(study)
+    .where(
+        study.c.study_instance_uid == bindparam("uid"),
+        study.c.state == State.RECEIVING.value,
+        study.c.last_received_at <= bindparam("at"),
+        or_(study.c.patient_id != "", bindparam("patient") == ""),
+    )
+    .values(last_received_at=bindparam("at"))
+)
+
+
 def add_instance(connection: Connection, new: Received) -> Added:
     """Make the row of an instance and say what it is to its study."""
-    same = connection.execute(
-        select(instance).where(instance.c.sop_instance_uid == new.sop_instance_uid, ~instance.c.lost)
-    ).all()
+    same = connection.execute(_SAME, {"uid": new.sop_instance_uid}).all()
     _carry(connection, new)
     known = next((row for row in same if row.content_key == new.key), None)
     if known is not None:
@@ -86,7 +105,7 @@ def is_used() -> Any:
     return and_(instance.c.relevant, ~instance.c.conflict, ~instance.c.lost)
 
 
-def _has_first(same: Sequence[Row[Any]]) -> bool:
+def _has_first(same: Sequence[Any]) -> bool:
     return any(not row.conflict for row in same)
 
 
@@ -94,9 +113,8 @@ def _carry(connection: Connection, new: Received) -> None:
     """Remember that this association carried this study: completeness waits for its release."""
     if not new.association_id:
         return
-    link = {"association_id": new.association_id, "study_instance_uid": new.study_instance_uid}
-    known = select(association_study).filter_by(**link)
-    if connection.execute(known).first() is None:
+    if connection.execute(_CARRIED, {"association": new.association_id, "study": new.study_instance_uid}).first() is None:
+        link = {"association_id": new.association_id, "study_instance_uid": new.study_instance_uid}
         connection.execute(insert(association_study).values(link))
 
 
@@ -107,31 +125,32 @@ def _touch(connection: Connection, new: Received) -> None:
 
 
 def _insert(connection: Connection, new: Received, added: Added) -> None:
-    connection.execute(
-        insert(instance).values(
-            study_instance_uid=new.study_instance_uid,
-            series_instance_uid=new.series_instance_uid,
-            sop_instance_uid=new.sop_instance_uid,
-            sop_class_uid=new.sop_class_uid,
-            transfer_syntax_uid=new.transfer_syntax_uid,
-            modality=new.modality,
-            series_number=new.series_number,
-            series_description=new.series_description,
-            content_key=new.key,
-            sha256=new.sha256,
-            size=new.size,
-            calling_ae=new.calling_ae,
-            association_id=new.association_id,
-            received_at=new.received_at,
-            relevant=new.relevant,
-            conflict=added is Added.CONFLICT,
-            lost=False,
-            reason_ignored=new.reason_ignored,
-        )
-    )
+    row = {
+        "study_instance_uid": new.study_instance_uid,
+        "series_instance_uid": new.series_instance_uid,
+        "sop_instance_uid": new.sop_instance_uid,
+        "sop_class_uid": new.sop_class_uid,
+        "transfer_syntax_uid": new.transfer_syntax_uid,
+        "modality": new.modality,
+        "series_number": new.series_number,
+        "series_description": new.series_description,
+        "content_key": new.key,
+        "sha256": new.sha256,
+        "size": new.size,
+        "calling_ae": new.calling_ae,
+        "association_id": new.association_id,
+        "received_at": new.received_at,
+        "relevant": new.relevant,
+        "conflict": added is Added.CONFLICT,
+        "lost": False,
+        "reason_ignored": new.reason_ignored,
+    }
+    connection.execute(_INSERT, row)
 
 
 def _tell_study(connection: Connection, new: Received, added: Added) -> None:
+    if new.relevant and added is Added.NEW and _goes_on(connection, new):
+        return
     known = connection.execute(select(study).where(study.c.study_instance_uid == new.study_instance_uid)).first()
     opens = new.relevant and added is Added.NEW
     if known is None:
@@ -140,6 +159,12 @@ def _tell_study(connection: Connection, new: Received, added: Added) -> None:
         _next_of_study(connection, new, known)
     if added is Added.CONFLICT:
         note(connection, new.study_instance_uid, "conflict", _CONFLICT, new.received_at)
+
+
+def _goes_on(connection: Connection, new: Received) -> bool:
+    """The ordinary case: one more instance of a study that is being received, in one statement."""
+    values = {"uid": new.study_instance_uid, "at": new.received_at, "patient": new.patient_id}
+    return connection.execute(_GOES_ON, values).rowcount > 0
 
 
 def _first_of_study(connection: Connection, new: Received, *, opens: bool) -> None:

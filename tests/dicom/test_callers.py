@@ -113,7 +113,7 @@ def test_silence_for_too_long_is_ended_and_named(serve: Serve) -> None:
         assert eventually(lambda: bool(ends(logs)))
 
     assert "silence" in ends(logs)[0]
-    assert silent.association.is_aborted
+    assert eventually(lambda: silent.association.is_aborted)
 
 
 def test_a_connection_that_asks_for_nothing_is_named(serve: Serve) -> None:
