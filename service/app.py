@@ -18,6 +18,7 @@ from service.configured import (
     engine_url,
     index_url,
     limits_of,
+    listener_tls,
     options_of,
     pauses_of,
     quarantine_bounds,
@@ -34,7 +35,17 @@ from service.jobs.visit import Means
 from service.jobs.worker import Worker
 from service.metrics import REGISTRY
 from service.settings import Settings
-from service.startup import MEGABYTE, address, bind, disk_check, lock_name, only_one, require_truth, writable
+from service.startup import (
+    MEGABYTE,
+    address,
+    bind,
+    certificate_checks,
+    disk_check,
+    lock_name,
+    only_one,
+    require_truth,
+    writable,
+)
 from service.store.files import Files
 from service.store.index import Index
 from service.study.complete import CompletionRule
@@ -106,7 +117,7 @@ class Service:
         self.files = Files(folder)
         self.index = open_index(self.settings)
         undo.callback(self.index.close)
-        checks = [disk_check(self.files, self.settings.storage.minimum_free_mb), *proven]
+        checks = [disk_check(self.files, self.settings.storage.minimum_free_mb), *certificate_checks(self.settings), *proven]
         engine = self._start_engine(undo, folder) if self.parts.worker else None
         if self.parts.listener:
             checks.append(self._start_listener(undo))
@@ -128,6 +139,7 @@ class Service:
             max_associations=table.maximum_associations,
             min_free_bytes=self.settings.storage.minimum_free_mb * MEGABYTE,
             quarantine=quarantine_bounds(self.settings),
+            tls=listener_tls(self.settings),
             fast=table.fast,
             stall_timeout_s=table.stall_s,
             max_half_open=table.maximum_half_open,

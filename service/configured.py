@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, Login, Verify, parse_destination
+from service.dicom.tls import Credentials
 from service.jobs.pauses import Pauses
 from service.jobs.process import Limits
 from service.options import AnalysisOptions, RoleRule
@@ -44,6 +45,14 @@ def limits_of(settings: Settings) -> Limits:
 def destinations_of(settings: Settings) -> tuple[Destination, ...]:
     """The configured receivers."""
     return tuple(_destination(one) for one in settings.destination)
+
+
+def listener_tls(settings: Settings) -> Credentials | None:
+    """The files of the listener's TLS; None where it speaks plain DICOM."""
+    table = settings.listener.tls
+    if not table.certificate:
+        return None
+    return _credentials(table.certificate, table.key, table.ca if table.require_client else "")
 
 
 def caller_of(settings: Settings) -> Caller:
@@ -86,4 +95,11 @@ def _destination(table: DestinationTable) -> Destination:
         objects=frozenset(table.objects),
         syntaxes=tuple(_SYNTAXES[word] for word in table.transfer_syntaxes),
         character_set="" if table.character_set == "as_made" else table.character_set,
+        tls=_credentials(table.tls.certificate, table.tls.key, table.tls.ca) if table.tls.ca else None,
+        host_name=table.tls.host_name,
     )
+
+
+def _credentials(certificate: str, key: str, authorities: str) -> Credentials:
+    certificate_path, key_path, ca_path = (Path(name) if name else None for name in (certificate, key, authorities))
+    return Credentials(certificate_path, key_path, ca_path)

@@ -10,11 +10,15 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from service.configured import limits_of, options_of
+from service.configured import destinations_of, limits_of, listener_tls, options_of
+from service.dicom.certificates import look_at
+from service.dicom.tls import Credentials
 from service.errors import TryAgain
 from service.jobs.selftest import self_test
 from service.settings import Settings
@@ -72,6 +76,26 @@ def disk_check(files: Files, minimum_free_mb: int) -> Check:
         return Probed(free >= minimum_free_mb, f"{free} MB are free, {minimum_free_mb} MB must be.")
 
     return Check("disk", probe)
+
+
+def certificate_checks(settings: Settings) -> list[Check]:
+    """Whether the certificates are valid, for the page: one check for each place where TLS is spoken."""
+    return [Check(f"TLS of {name}", partial(_certificates, credentials)) for name, credentials in tls_places(settings)]
+
+
+def tls_places(settings: Settings) -> Iterator[tuple[str, Credentials]]:
+    """Where TLS is spoken, by the name that people know it by, with its files."""
+    ours = listener_tls(settings)
+    if ours is not None:
+        yield "the listener", ours
+    for destination in destinations_of(settings):
+        if destination.tls is not None:
+            yield f"destination {destination.name}", destination.tls
+
+
+def _certificates(credentials: Credentials) -> Probed:
+    looked = look_at(credentials, datetime.now(UTC))
+    return Probed(looked.well, f"{looked.seen[0].upper()}{looked.seen[1:]}.")
 
 
 def require_truth(settings: Settings) -> Check:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-from service.configured import destinations_of, syntax_words
+from pathlib import Path
+
+from service.configured import destinations_of, listener_tls, syntax_words
 from service.dicom.destination import EXPLICIT, IMPLICIT, Destination, Verify
-from service.settings import DestinationTable, Settings
+from service.dicom.tls import Credentials
+from service.settings import DestinationTable, DestinationTls, ListenerTable, ListenerTls, Settings
 
 
 def test_a_destination_without_profile_gets_everything() -> None:
@@ -29,3 +32,24 @@ def test_syntaxes_have_the_words_that_the_configuration_takes() -> None:
     words = syntax_words((IMPLICIT, EXPLICIT))
     assert DestinationTable(name="a", address="A@h:1", transfer_syntaxes=words).transfer_syntaxes == words  # type: ignore[arg-type]
     assert syntax_words((IMPLICIT,)) == ("implicit_vr_little_endian",)
+
+
+def test_tls_reaches_both_ends() -> None:
+    settings = Settings(
+        listener=ListenerTable(tls=ListenerTls(certificate="a.pem", key="a.key", ca="ca.pem")),
+        destination=(DestinationTable(name="a", address="A@h:1", tls=DestinationTls(ca="ca.pem", host_name="pacs")),),
+    )
+    (destination,) = destinations_of(settings)
+    assert listener_tls(settings) == Credentials(Path("a.pem"), Path("a.key"), Path("ca.pem"))
+    assert (destination.tls, destination.tls_name) == (Credentials(ca=Path("ca.pem")), "pacs")
+
+
+def test_without_certificate_or_authority_dicom_stays_plain() -> None:
+    settings = Settings(destination=(DestinationTable(name="a", address="A@h:1"),))
+    assert listener_tls(settings) is None
+    assert destinations_of(settings)[0].tls is None
+
+
+def test_a_listener_that_asks_for_no_certificate_believes_in_no_authority() -> None:
+    tls = ListenerTls(certificate="a.pem", key="a.key", ca="ca.pem", require_client=False)
+    assert listener_tls(Settings(listener=ListenerTable(tls=tls))) == Credentials(Path("a.pem"), Path("a.key"))

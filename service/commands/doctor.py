@@ -7,14 +7,17 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from rich.console import Console
 
 from service.configured import caller_of, destinations_of, limits_of, options_of
 from service.dicom import carrier, sender
+from service.dicom.certificates import look_at
 from service.dicom.destination import Caller, Destination
 from service.errors import CryomarginError
 from service.settings import Settings
+from service.startup import tls_places
 
 WELL, ILL = 0, 1
 MEGABYTE = 1_000_000
@@ -43,6 +46,7 @@ def _all(settings: Settings) -> Iterator[Examined]:
     yield Examined("configuration", well=True, seen="can be read")
     yield _folder(settings)
     yield _index(settings)
+    yield from _certificates(settings)
     yield _port("listener", settings.listener.host, settings.listener.port, lambda: _echo_self(settings))
     yield _port("web", settings.web.host, settings.web.port, lambda: "")
     for destination in destinations_of(settings):
@@ -71,6 +75,12 @@ def _index(settings: Settings) -> Examined:
         return Examined("index", False, str(fault))
 
 
+def _certificates(settings: Settings) -> Iterator[Examined]:
+    for name, credentials in tls_places(settings):
+        looked = look_at(credentials, datetime.now(UTC))
+        yield Examined(f"TLS of {name}", looked.well, looked.seen)
+
+
 def _port(name: str, host: str, port: int, in_use: Callable[[], str]) -> Examined:
     """Free is well; in use is well when our own service answers there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -84,6 +94,8 @@ def _port(name: str, host: str, port: int, in_use: Callable[[], str]) -> Examine
 
 def _echo_self(settings: Settings) -> str:
     table = settings.listener
+    if table.tls.certificate:
+        return f"{table.host}:{table.port} is in use, which is not looked into because it speaks TLS"
     known = (*table.allowed_calling_ae, *(rule.rpartition("@")[0] for rule in table.allowed_callers))
     calling = next((title for title in known if title != "*"), "DOCTOR")
     try:

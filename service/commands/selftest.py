@@ -87,10 +87,19 @@ def profile(settings: Settings, destination: Destination, tried: Sequence[Tried]
         "character_set": destination.character_set or "as_made",
     }
     lines = ["[[destination]]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())]
+    lines.extend(_tls(settings, destination.name))
     further = [role for role in taken if role not in wanted]
     if further:
         lines.append(f"# It would also take {', '.join(further)}: add them to report.outputs and to objects.")
     return "\n".join(lines) + "\n"
+
+
+def _tls(settings: Settings, name: str) -> Iterator[str]:
+    """How TLS is configured for it now: a block without would send plain DICOM."""
+    table = next(one.tls for one in settings.destination if one.name == name)
+    given = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.model_dump().items() if value]
+    if given:
+        yield f"tls = {{ {', '.join(given)} }}"
 
 
 def _named(settings: Settings, name: str) -> Destination:

@@ -7,6 +7,7 @@ socket: only after a failure, because a connection without a request occupies ma
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,12 +17,14 @@ from pynetdicom import AE, evt
 from pynetdicom.presentation import PresentationContext
 
 from service.dicom.destination import Caller, Destination
+from service.dicom.tls import Credentials, requestor_context, why
 from service.errors import TryAgain
 
 Handlers = Sequence[tuple[Any, Callable[..., Any]]]
 NO_CONTEXT = "destination.no_context"
 SYNTAXES_REFUSED = 4  # PS3.8 table 9-18
 _REASONS = {1: "refused by its user", 3: "SOP class not supported"}
+_ALERT_S = 2.0  # how long a peer may take to say what it does not like about our certificate
 MAXIMUM_PDU = 131072  # larger brings nothing (measured)
 
 
@@ -36,6 +39,7 @@ def associate(
             temporary too: it is about how the two ends are configured, not about what was to be sent, and the results
             must flow by themselves once somebody has put that right.
     """
+    tls = _Tls(*_tls(destination)) if destination.tls is not None else None
     entity = _Entity(caller)
     association = entity.associate(
         _resolved(destination),
@@ -43,10 +47,14 @@ def associate(
         contexts=list(contexts),
         ae_title=destination.ae_title,
         max_pdu=MAXIMUM_PDU,
+        tls_args=tls and (tls, tls.host_name),
         evt_handlers=[(evt.EVT_CONN_OPEN, entity.note_connection), *handlers],
     )
     if not association.is_established:
-        raise entity.cause(association, destination)
+        cause = entity.cause(association, destination)
+        if tls is not None:
+            tls.close()
+        raise cause
     try:
         yield association
     finally:
@@ -90,6 +98,9 @@ class _Entity(AE):
             refused = "; ".join(dict.fromkeys(refusal(context) for context in association.rejected_contexts))
             sentence = f"{destination.name} ({destination.address}) accepts none of the object types offered to it: {refused}"
             return TryAgain(NO_CONTEXT, sentence)
+        self._close()
+        if reason := _tls_fault(destination, float(self.connection_timeout)):
+            return TryAgain("destination.tls", f"{destination.name} ({destination.address}): {reason}")
         sentence = f"{destination.name} ({destination.address}) can be reached but did not answer as a DICOM node"
         return TryAgain("destination.no_answer", sentence)
 
@@ -102,6 +113,25 @@ class _Entity(AE):
     def _close(self) -> None:
         if self._raw is not None:
             self._raw.close()
+
+
+class _Tls:
+    """What pynetdicom takes for a context: it remembers the connection, which the library forgets to close when it fails."""
+
+    def __init__(self, context: ssl.SSLContext, host_name: str) -> None:
+        self._context = context
+        self.host_name = host_name
+        self._connection: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, plain: socket.socket, **more: Any) -> ssl.SSLSocket:
+        """The connection behind TLS."""
+        self._connection = self._context.wrap_socket(plain, **more)
+        return self._connection
+
+    def close(self) -> None:
+        """Close it."""
+        if self._connection is not None:
+            self._connection.close()
 
 
 def _resolved(destination: Destination) -> str:
@@ -119,11 +149,45 @@ def _rejection(association: Any, destination: Destination) -> TryAgain:
     return TryAgain("destination.rejected", sentence)
 
 
+def _tls(destination: Destination) -> tuple[ssl.SSLContext, str]:
+    """A context, and the name that the certificate must hold; read anew each time, so that a new certificate counts at once.
+
+    Raises:
+        TryAgain: The files cannot be used.
+    """
+    credentials = destination.tls or Credentials()
+    try:
+        return requestor_context(credentials), destination.tls_name
+    except OSError as fault:
+        files = ", ".join(str(path) for path in credentials.files)
+        raise TryAgain("destination.tls", f"{destination.name}: {files} cannot be used for TLS: {why(fault)}") from fault
+
+
+def _tls_fault(destination: Destination, timeout_s: float) -> str:
+    """Why there is no TLS with it; "" when there is. In TLS 1.3 a peer says no to our certificate only after the handshake."""
+    if destination.tls is None:
+        return ""
+    context, name = _tls(destination)
+    try:
+        with (
+            socket.create_connection((destination.host, destination.port), min(timeout_s, 5.0)) as plain,
+            context.wrap_socket(plain, server_hostname=name) as connection,
+        ):
+            connection.settimeout(_ALERT_S)
+            connection.recv(1)
+    except TimeoutError:
+        return ""
+    except OSError as fault:
+        return f"no TLS: {why(fault)}"
+    return ""
+
+
 def _probe(destination: Destination, timeout_s: float) -> str:
     """Why no connection can be made."""
     try:
         with socket.create_connection((destination.host, destination.port), min(timeout_s, 5.0)):
-            return "no connection could be made a moment ago"
+            pass
+        return _tls_fault(destination, timeout_s) or "no connection could be made a moment ago"
     except ConnectionRefusedError:
         return "nothing listens at this address (connection refused)"
     except TimeoutError:

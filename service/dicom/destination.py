@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from service.dicom.tls import Credentials
 from service.errors import TryAgain
 
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -53,7 +54,8 @@ class Destination:
     What it does not show, or promise to keep, within `verify_within_s` is sent again. `otherwise` is asked where it offers no
     storage commitment, or its report does not come in time. `objects` are the roles of the objects that it gets (empty: all).
     `syntaxes` are the transfer syntaxes offered for uncompressed objects. `character_set` is the term that texts are written
-    in for it; empty: as they were made.
+    in for it; empty: as they were made. With `tls` it is spoken to over TLS; `host_name` is the name in its certificate, where
+    that is not `host`.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Destination:
     otherwise: Verify = Verify.FIND
     url: str = ""
     login: Login | None = None
+    tls: Credentials | None = None
+    host_name: str = ""
 
     @property
     def address(self) -> str:
@@ -76,6 +80,11 @@ class Destination:
             return self.url
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.ae_title}@{host}:{self.port}"
+
+    @property
+    def tls_name(self) -> str:
+        """The name that its certificate must hold."""
+        return self.host_name or self.host
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from service.dicom.door import Door
 from service.dicom.messages import Handlers, Messages, Storing
 from service.dicom.pdus import ABORT, COME_LATER, Cutter, Malformed, Pdu, Piece, p_data
 from service.dicom.reception import Arriving, where
+from service.dicom.tls import no_tls
 from service.errors import Unusable
 
 _CLOSED, _EXPIRED, _INVALID, _DATA = "Evt17", "Evt18", "Evt19", "Evt10"
@@ -135,7 +136,8 @@ class Reader(DULServiceProvider):
         try:
             return shake_hands(self._connection, lambda: 0.0 if self._turned_away else self.artim_timer.remaining)
         except OSError as error:
-            self._door.because(self.assoc, f"no TLS: {getattr(error, 'reason', None) or type(error).__name__}")
+            self._door.because(self.assoc, no_tls(error))
+            self._door.turned_away(self.assoc.requestor.address, no_tls(error))
             return False
 
     def _serve(self) -> None:

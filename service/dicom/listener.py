@@ -33,6 +33,7 @@ from service.dicom.reception import (
     Reception,
 )
 from service.dicom.server import Limits, Server
+from service.dicom.tls import Acceptor, Credentials, no_tls, shake_hands
 from service.store.files import Files
 from service.store.index import Index
 from service.store.quarantine import USUAL_BOUNDS, Bounds, Quarantine
@@ -53,8 +54,8 @@ class ListenerOptions:
     `calling_ae_titles` are let in from anywhere ("*": everybody), `callers` as rules "AETITLE@network"; without either only
     this machine may call. Objects that cannot be understood are kept within `quarantine`. Below `min_free_bytes` of free disk
     instances are refused. `max_pdu` is in bytes, timeouts in seconds. `further_sop_classes` are private storage classes to
-    accept. The last options count with `fast` only: how long a peer may stop in the middle of something, and how many
-    connections may be open that ask for nothing.
+    accept. With `tls` only TLS is spoken, and a `ca` in it makes every peer show a certificate. The last options count with
+    `fast` only: how long a peer may stop in the middle of something, and how many connections may be open that ask for nothing.
     """
 
     ae_title: str = "CRYOMARGIN"
@@ -69,7 +70,7 @@ class ListenerOptions:
     acse_timeout_s: float = 30.0
     network_timeout_s: float = 60.0
     further_sop_classes: tuple[str, ...] = VENDOR_CLASSES
-    ssl_context: ssl.SSLContext | None = None
+    tls: Credentials | None = None
     fast: bool = True
     stall_timeout_s: float = 30.0
     max_half_open: int = 100
@@ -98,6 +99,7 @@ class Listener:
         self._callers = Callers(index, clock, access)
         self._quarantine = Quarantine(files, index, options.quarantine, options.min_free_bytes)
         self._reception = Reception(files, index, read_header, clock, options.min_free_bytes, self._quarantine)
+        self._tls = Acceptor(options.tls) if options.tls is not None else None
         self._server: Any = None
 
     @property
@@ -150,11 +152,13 @@ class Listener:
 
     def _serve_stock(self) -> Any:
         address = (self._options.host, self._options.port)
-        return _entity(self._options).start_server(address, block=False, **self._serving())
+        serving = self._serving()
+        serving["evt_handlers"].append((evt.EVT_CONN_OPEN, self._shake_hands))
+        return _entity(self._options).start_server(address, block=False, **serving)
 
     def _serving(self) -> dict[str, Any]:
         return {
-            "ssl_context": self._options.ssl_context,
+            "ssl_context": self._tls,
             "evt_handlers": [
                 (evt.EVT_C_STORE, self._on_store),
                 *commitment.handlers(self._take_report),
@@ -185,6 +189,15 @@ class Listener:
         with self._callers.storing(association) as caller:
             caller.bytes += arriving.size
             return arriving.finish()
+
+    def _shake_hands(self, event: Any) -> None:
+        """In the thread of the connection, so that a silent peer keeps nobody else waiting."""
+        connection = event.assoc.dul.socket.socket
+        if isinstance(connection, ssl.SSLSocket):
+            try:
+                shake_hands(connection, self._options.acse_timeout_s)
+            except OSError as fault:
+                self._callers.turned_away(event.assoc.requestor.address, no_tls(fault))
 
     def _on_store(self, event: Any) -> int | Dataset:
         """A whole C-STORE, as pynetdicom hands it over."""

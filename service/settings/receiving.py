@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from service.settings.encryption import ListenerTls
 from service.settings.table import AeTitle, CallerRule, Port, Seconds, Table
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -45,6 +46,8 @@ class ListenerTable(Table):
     stall_s: Seconds = 30.0
     maximum_half_open: Annotated[int, Field(ge=1)] = 100
     maximum_half_open_per_peer: Annotated[int, Field(ge=1)] = 32
+
+    tls: ListenerTls = ListenerTls()
 
     @model_validator(mode="after")
     def _nobody_unknown_from_outside(self) -> ListenerTable:

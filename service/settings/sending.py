@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from service.settings.encryption import DestinationTls
 from service.settings.table import Address, AeTitle, Output, Seconds, Syntax, Table
 
 
@@ -41,6 +42,7 @@ class DestinationTable(Table):
         "implicit_vr_little_endian",
     )
     character_set: Literal["as_made", "ISO_IR 100", "ISO_IR 192"] = "as_made"
+    tls: DestinationTls = DestinationTls()
 
     @model_validator(mode="after")
     def _web_or_dicom(self) -> DestinationTable:
@@ -51,4 +53,6 @@ class DestinationTable(Table):
             raise ValueError("username and password_file belong together")
         if self.username and not self.address.startswith("https://"):
             raise ValueError("a password goes to an https:// address alone")
+        if self.address.startswith("http") and self.tls.ca:
+            raise ValueError("tls is for DICOM addresses: https takes the authorities of the system")
         return self

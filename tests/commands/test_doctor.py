@@ -11,7 +11,8 @@ from service.commands import doctor
 from service.dicom.archive import Archive
 from service.jobs import selftest
 from service.jobs.selftest import SelfTest
-from service.settings import DestinationTable, ListenerTable, Settings, Storage, Web
+from service.settings import DestinationTable, DestinationTls, ListenerTable, ListenerTls, Settings, Storage, Web
+from tests.dicom.authority import Authority
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +77,19 @@ def test_a_missed_phantom_is_ill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     status, text = examine(tmp_path)
     assert status == 1
     assert "FAIL measurement" in text
+
+
+def test_certificates_are_looked_at(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    good, late = authority.issue("good"), authority.issue("late", days=(-9, -1))
+    tls = ListenerTls(certificate=str(good.certificate), key=str(good.key), ca=str(good.ca))
+    pacs = DestinationTable(
+        name="pacs",
+        address="PACS@127.0.0.1:1",
+        tls=DestinationTls(ca=str(late.ca), certificate=str(late.certificate), key=str(late.key)),
+    )
+    status, text = examine(tmp_path, listener=ListenerTable(port=0, tls=tls), destination=(pacs,))
+
+    assert status == 1
+    assert "ok   TLS of the listener: valid until" in text
+    assert "FAIL TLS of destination pacs: expired on" in text
