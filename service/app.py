@@ -20,6 +20,7 @@ from service.configured import (
     limits_of,
     listener_tls,
     options_of,
+    parallel_of,
     pauses_of,
     quarantine_bounds,
 )
@@ -27,11 +28,12 @@ from service.dicom.header_scan import read_header
 from service.dicom.listener import Listener, ListenerOptions
 from service.jobs.delivery import Courier
 from service.jobs.dispatch import Dispatch
-from service.jobs.engine import Engine, EngineOptions
+from service.jobs.engine import WORKFLOW_VERSION, Engine, EngineOptions
 from service.jobs.software import software
 from service.jobs.steps import Steps
 from service.jobs.verification import Reports
 from service.jobs.visit import Means
+from service.jobs.watchdog import Pulse, Watchdog
 from service.jobs.worker import Worker
 from service.metrics import REGISTRY
 from service.settings import Settings
@@ -48,6 +50,7 @@ from service.startup import (
 )
 from service.store.files import Files
 from service.store.index import Index
+from service.store.orders import Share
 from service.study.complete import CompletionRule
 from service.web.info import Check, DestinationInfo, Probed, ServiceInfo
 
@@ -71,17 +74,6 @@ def utc_now() -> datetime:
 def open_index(settings: Settings) -> Index:
     """The index of these settings, for a command that only looks or asks for a replay."""
     return Index.open(index_url(settings))
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """What the page may ask for. The worker finds the new attempt in the index, in whatever process it runs."""
-
-    index: Index
-
-    def replay(self, study_uid: str) -> str:
-        """Queue the study once more; gives the id of the new job."""
-        return self.index.reopen(study_uid).job_id
 
 
 class Service:
@@ -155,14 +147,23 @@ class Service:
     def _start_engine(self, undo: ExitStack, folder: Path) -> Engine:
         table, stop_now = self.settings.worker, threading.Event()
         undo.enter_context(only_one(folder / lock_name(table.name), table.name))
+        watchdog = Watchdog(self.index, self._pulse(), utc_now)
+        watchdog.join()
         engine = Engine(self._engine_options(), self._steps(folder, stop_now), stop_now)
         engine.start()
+        undo.callback(watchdog.stop)
         undo.callback(engine.stop, table.drain_s)
+        watchdog.start()
         return engine
+
+    def _pulse(self) -> Pulse:
+        table = self.settings.worker
+        return Pulse(table.name, WORKFLOW_VERSION, parallel_of(self.settings), table.heartbeat_s)
 
     def _start_worker(self, undo: ExitStack, engine: Engine) -> Check:
         rule = CompletionRule(self.settings.completion.quiet_s, self.settings.completion.quiet_after_release_s)
-        worker = Worker(self.index, engine.submit, rule, utc_now)
+        share = Share(self.settings.worker.name, parallel_of(self.settings), self.settings.analysis.parallel_in_all)
+        worker = Worker(self.index, engine.submit, rule, utc_now, share)
         worker.start()
         undo.callback(worker.stop)
         dispatch = Dispatch(self._courier())
@@ -176,7 +177,7 @@ class Service:
         return EngineOptions(
             system_url=engine_url(self.settings),
             worker=self.settings.worker.name,
-            parallel=analysis.parallel,
+            parallel=parallel_of(self.settings),
             attempts=analysis.attempts,
         )
 
@@ -195,6 +196,7 @@ class Service:
             limits=limits_of(self.settings),
             folder=folder / "work",
             stop=stop_now,
+            worker=self.settings.worker.name,
         )
 
     def _start_metrics(self, undo: ExitStack) -> None:
@@ -214,7 +216,7 @@ class Service:
         table = self.settings.web
         with address("web", table.host, table.port):
             bound = bind(table.host, table.port)
-        web = WebServer(create_app(self.index, Replay(self.index), self._info(checks)), bound)
+        web = WebServer(create_app(self.index, self._info(checks)), bound)
         web.start()
         undo.callback(web.stop)
         self.web_address = f"http://{table.host}:{bound.getsockname()[1]}/"
@@ -228,4 +230,5 @@ class Service:
             settings_hash=software(options_of(self.settings)).settings_hash,
             show_patient_id=self.settings.web.show_patient_id,
             free_bytes=self.files.free_bytes,
+            user_header=self.settings.web.user_header,
         )

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 Config = Annotated[Path | None, Parameter(name=["--config", "-c"], help="TOML file; without it the defaults hold.")]
 
+Action = Literal[
+    "hold", "release", "complete", "cancel", "analyse", "deliver", "resend", "urgent", "normal", "pause", "resume", "drain"
+]
+
 BAD_START = 2  # exit status when configuration or surroundings do not let us start
 FAILED = 1
 LOOK_S = 0.2
@@ -146,10 +150,26 @@ def replay(study_uid: str, /, *, config: Config = None) -> None:
     study_uid
         StudyInstanceUID.
     """
-    from service.app import open_index
+    order("analyse", study_uid, config=config)
 
-    with open_index(_settings(config)) as index:
-        console.print(f"Queued as job {index.reopen(study_uid).job_id}", highlight=False)
+
+@app.command
+def order(action: Action, subject: str, /, *, to: str = "", config: Config = None) -> None:
+    """Order something of a study, a queue or a worker; running processes take it up.
+
+    Parameters
+    ----------
+    action
+        Of a study: hold, release, complete, cancel, analyse, deliver (do it once more from there), resend, urgent, normal. Of a
+        queue: pause, resume. Of a worker: drain, resume.
+    subject
+        StudyInstanceUID, "analysis" or "delivery", or the name of a worker.
+    to
+        The destination that resend sends to.
+    """
+    from service.commands.order import carry_out
+
+    carry_out(console, _settings(config), action, subject, to)
 
 
 @app.command

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, Login, Verify, parse_destination
 from service.dicom.tls import Credentials
+from service.jobs.limits import bearable
 from service.jobs.pauses import Pauses
 from service.jobs.process import Limits
 from service.options import AnalysisOptions, RoleRule
@@ -40,6 +41,12 @@ def options_of(settings: Settings) -> AnalysisOptions:
 def limits_of(settings: Settings) -> Limits:
     """What one analysis may use."""
     return Limits(settings.analysis.memory_mb, settings.analysis.timeout_s)
+
+
+def parallel_of(settings: Settings) -> int:
+    """How many analyses this machine runs at once."""
+    analysis = settings.analysis
+    return analysis.parallel or bearable(analysis.memory_mb)
 
 
 def destinations_of(settings: Settings) -> tuple[Destination, ...]:

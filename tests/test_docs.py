@@ -20,6 +20,7 @@ from service.metrics import REGISTRY
 from service.settings import Settings
 from service.store.gauges import Gauges
 from service.store.records import State
+from service.web import orders
 from service.web.api import router
 from service.web.info import ServiceInfo
 from service.web.metrics import Now
@@ -76,7 +77,10 @@ def test_every_finding_has_its_line_in_report_order() -> None:
 
 def test_every_route_has_its_line_and_every_line_its_route() -> None:
     routes = {
-        f"{method} {route.path}" for route in router.routes if isinstance(route, APIRoute) for method in route.methods or ()
+        f"{method} {route.path}"
+        for route in [*router.routes, *orders.router.routes]
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
     }
 
     assert set(rows("Status page and API")) == routes

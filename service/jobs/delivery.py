@@ -12,6 +12,7 @@ from service.dicom.destination import Destination, Verify
 from service.jobs.job import Job
 from service.jobs.verification import Verification
 from service.jobs.visit import LostError, Means, Visit
+from service.store.orders import Queue
 from service.store.records import Delivery, DeliveryState, State, Version
 from service.store.way import Held, Noted
 
@@ -39,19 +40,24 @@ class Courier:
 
     def outlook(self) -> str:
         """What a study that is sent now has to expect: one sentence."""
+        if self._is_paused():
+            return "The results are ready and wait: deliveries are paused."
         down = [one.sentence for one in self.means.index.lines.all() if one.next_try_at is not None]
         return f"The results are ready and wait: {' '.join(down)}" if down else "The results are being sent."
 
     def visit(self, destination: Destination) -> bool:
         """Do what is due at a destination for one study; False when nothing is, or another worker is at it."""
         lines, name = self.means.index.lines, destination.name
-        if not lines.due(name, self.clock()):
+        if not lines.due(name, self.clock()) or self._is_paused():
             return False
         with self._holding(destination) as held:
             due = lines.due(name, self.clock()) if held else []
             if held and due:
                 self._make(Visit(self.means, destination, held), destination, due)
         return bool(due)
+
+    def _is_paused(self) -> bool:
+        return Queue.DELIVERY in self.means.index.operators.paused()
 
     def settle(self) -> None:
         """End every study for which nothing is left to do, and what waits for destinations that are no more."""

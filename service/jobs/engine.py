@@ -1,7 +1,8 @@
 """The durable engine (DBOS): a job that was accepted is finished, whatever dies in between.
 
-One workflow: `examine` analyses, limited to as many at once as the machine bears, and fills the outbox. What the outbox holds
-is delivered by `dispatch`: a destination that is down for a week costs no job and holds up nothing else.
+One workflow: `examine` analyses and fills the outbox. Which worker does it, and when, is decided in the index (`store.work`),
+so a job starts here as soon as it is submitted. What the outbox holds is delivered by `dispatch`: a destination that is down
+for a week costs no job and holds up nothing else.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from service.errors import TryAgain
 from service.jobs.job import After, Interrupted, Job, Work
 
-ANALYSIS_QUEUE = "analysis"
-POLL_S = 0.3
 APPLICATION = "cryomargin"
-# The shape of the workflows below: pending jobs go on after an upgrade of the product as long as this stays the same.
-WORKFLOW_VERSION = "1"
+# The shape of the workflow below: pending jobs go on after an upgrade of the product as long as this stays the same. Change it
+# with it: what a worker of another shape left is then begun anew, at the stage that it had reached.
+WORKFLOW_VERSION = "2"
 RETRY_PAUSE_S = 2.0
 UNWIND_S = 10.0
+LOOK_S = 0.2
 SQLITE = "sqlite:///"
 FINISHED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
@@ -55,6 +56,7 @@ class Engine:
         self._stop_now = stop_now
         self._draining = threading.Event()
         self._busy = 0
+        self._slots = threading.BoundedSemaphore(options.parallel)
         self._idle = threading.Condition()
 
     def start(self) -> None:
@@ -71,7 +73,6 @@ class Engine:
         DBOS(config=config)
         self._register()
         DBOS.launch()
-        DBOS.register_queue(ANALYSIS_QUEUE, worker_concurrency=self._options.parallel, polling_interval_sec=POLL_S)
 
     def stop(self, drain_s: float) -> None:
         """Begin no further step; a step in flight may go on for `drain_s`, then its job is left for the next start."""
@@ -82,9 +83,9 @@ class Engine:
         DBOS.destroy(destroy_registry=True)
 
     def submit(self, job: Job) -> bool:
-        """Enqueue a job, harmless when it is there already; True when it has already ended."""
+        """Start a job, harmless when it was started already; True when it has already ended."""
         with SetWorkflowID(job.id):
-            handle = DBOS.enqueue_workflow(ANALYSIS_QUEUE, self._examine, *_words(job))
+            handle = DBOS.start_workflow(self._examine, *_words(job))
         return handle.get_status().status in FINISHED
 
     def _register(self) -> None:
@@ -110,7 +111,8 @@ class Engine:
 
     def _analysed(self, job: Job) -> bool:
         for left in reversed(range(self._options.attempts)):
-            after = self._step("analyse", partial(self._analyse, job, left))
+            with self._slot():
+                after = self._step("analyse", partial(self._analyse, job, left))
             if after != After.AGAIN:
                 return after == After.DELIVER  # equal, not identical: a recorded answer comes back from the database
             DBOS.sleep(RETRY_PAUSE_S)
@@ -143,6 +145,17 @@ class Engine:
             with self._idle:
                 self._busy -= 1
                 self._idle.notify_all()
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """No more analyses at once than the machine bears, even when it goes on with those that a crash left."""
+        while not self._slots.acquire(timeout=LOOK_S):
+            if self._draining.is_set():
+                raise Interrupted
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     def _wait_idle(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

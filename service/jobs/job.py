@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`attempt` counts from 1 and rises with every replay that a person asks for."""
+    """`attempt` counts from 1 and rises whenever a version is begun anew: by a person, or because its worker is gone."""
 
     study_instance_uid: str
     content_version: str
@@ -24,12 +24,21 @@ class Job:
         """
         return f"{self.study_instance_uid}/{self.content_version}/{self.attempt}"
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Study, content and attempt, as the index takes them."""
+        return self.study_instance_uid, self.content_version, self.attempt
+
 
 class Interrupted(BaseException):
     """The service stops: the job is left as it is and goes on at the next start.
 
     Not an `Exception`, so that nothing on the way takes it for a failure of the job.
     """
+
+
+class Unwanted(Exception):
+    """Somebody cancelled the job, or began its version anew: what it does counts for nothing, and its analysis is killed."""
 
 
 class After(StrEnum):

@@ -33,6 +33,19 @@ def be_first_to_go() -> None:
         adjust.write_text(_FIRST_TO_GO, encoding="ascii")
 
 
+def bearable(memory_mb: int) -> int:
+    """How many analyses that may need so much memory (MB) each this machine bears at once: by memory and cores, at least one.
+
+    A quarter of the memory is left to listener, database and file cache.
+
+    >>> bearable(10**9)
+    1
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, memory * 3 // 4 // memory_mb))
+
+
 def resident_mb(pid: int) -> int:
     """Memory that a process holds now, MB; 0 when it is gone or cannot be asked.
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.jobs.child import ANSWER_FILE, REQUEST_FILE
-from service.jobs.job import Interrupted
 from service.jobs.limits import resident_mb
 from service.jobs.messages import ANSWER, REQUEST, Answer, Request
 
-LOOK_S = 0.05  # how often memory, time and the wish to stop are looked at
+LOOK_S = 0.05  # how often memory and time are looked at, and whether the answer is still wanted
 LOG_FILE = "log.txt"
 LOG_TAIL = 300
 
 Progress = Callable[[str, int], None]
+Wanted = Callable[[], None]
 Command = Callable[[Path, int, int], list[str]]
 
 
@@ -68,20 +67,19 @@ def run_analysis(
     folder: Path,
     limits: Limits,
     progress: Progress,
-    stop: threading.Event,
+    wanted: Wanted,
     command: Command = python_child,
 ) -> Ended:
     """Analyse in a child process; the objects it made lie in `folder`.
 
-    Raises:
-        Interrupted: `stop` was set; the child is gone.
+    `wanted` is called again and again; what it raises ends the analysis, and is raised here when the child is gone.
     """
     (folder / REQUEST_FILE).write_bytes(REQUEST.dump_json(request))
     reading, writing = os.pipe()
     with (folder / LOG_FILE).open("wb") as log:
         child = _spawn(command(folder, os.getpid(), writing), writing, log.fileno())
         try:
-            fault, peak, seconds = _watch(child, _Lines(reading, progress), limits, stop)
+            fault, peak, seconds = _watch(child, _Lines(reading, progress), limits, wanted)
         finally:
             child.kill()
             child.wait()
@@ -124,13 +122,12 @@ class _Lines:
         self._selector.close()
 
 
-def _watch(child: subprocess.Popen[bytes], lines: _Lines, limits: Limits, stop: threading.Event) -> tuple[str, int, float]:
+def _watch(child: subprocess.Popen[bytes], lines: _Lines, limits: Limits, wanted: Wanted) -> tuple[str, int, float]:
     """Until the child ends or must end: fault ("" when it ended by itself), peak memory in MB, seconds."""
     started, peak, talking = time.monotonic(), 0, True
     try:
         while child.poll() is None:
-            if stop.is_set():
-                raise Interrupted
+            wanted()
             if talking:
                 talking = lines.pump(LOOK_S)
             else:

@@ -8,20 +8,28 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from service.jobs.delivery import Courier
-from service.jobs.job import After, Job
+from service.jobs.job import After, Job, Unwanted
 from service.jobs.messages import TOLD, Answer, MadeFile, Request
-from service.jobs.process import Ended, Limits, Progress, run_analysis, work_folder
+from service.jobs.process import Ended, Limits, Progress, Wanted, run_analysis, work_folder
+from service.jobs.wanted import Watch
 from service.options import AnalysisOptions, Earlier
 from service.store.files import Files
 from service.store.index import Index
-from service.store.records import MadeObject, State
+from service.store.orders import Start
+from service.store.records import Begin, MadeObject, State
+from service.store.work import KILLED
 
-Run = Callable[[Request, Path, Limits, Progress, threading.Event], Ended]
+Run = Callable[[Request, Path, Limits, Progress, Wanted], Ended]
+AT_IT = "The images are being analysed."
+POISON = (
+    "This study ended its worker {times} times while it was analysed, so it is not tried again by itself. "
+    "Its images stay here: look into the log, then analyse it again."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The steps and what they work with. `stop` is set when the service must end now."""
+    """The steps and what they work with. `stop` is set when the service must end now; `worker` is who takes them."""
 
     index: Index
     files: Files
@@ -31,6 +39,7 @@ class Steps:
     folder: Path
     stop: threading.Event
     run: Run = run_analysis
+    worker: str = "worker-1"
 
     def analyse(self, job: Job, tries_left: int) -> After:
         """Analyse in a child process and keep the result, or say why there is none.
@@ -38,11 +47,24 @@ class Steps:
         Raises:
             Interrupted: The service stops; the step is repeated at the next start.
         """
-        if not self._state(job, State.ANALYSING, "The images are being analysed."):
+        if self.index.version(job.study_instance_uid, job.content_version).begin is Begin.DELIVER:
+            return After.DELIVER  # a job before this one came so far
+        start = self.index.work.start(job.key, self.worker, AT_IT)
+        if start is Start.POISON:
+            self.give_up(job, POISON.format(times=KILLED))
+        if start is not Start.GO:
             return After.NOTHING
+        try:
+            return self._analysed(job, tries_left)
+        except Unwanted:
+            return After.NOTHING
+        finally:
+            self.index.work.came_back(job.key)
+
+    def _analysed(self, job: Job, tries_left: int) -> After:
         self._progress(job)("start", 0)  # not where an attempt that was killed had come to
         with work_folder(self.folder) as folder:
-            ended = self.run(self._request(job), folder, self.limits, self._progress(job), self.stop)
+            ended = self.run(self._request(job), folder, self.limits, self._progress(job), self._wanted(job))
             if ended.answer is None:
                 return self._failed(job, ended, tries_left)
             self.index.save_phases(job.study_instance_uid, job.content_version, [asdict(one) for one in ended.answer.phases])
@@ -55,7 +77,7 @@ class Steps:
 
     def plan(self, job: Job) -> bool:
         """Fill the outbox; False when a newer version of the study took over."""
-        if not self.index.set_progress(job.study_instance_uid, job.content_version, "deliver", 95):
+        if not self.index.set_progress(job.study_instance_uid, job.content_version, "deliver", 95, attempt=job.attempt):
             return False
         self.courier.plan(job)  # before the state: a study that is delivering with an empty outbox has arrived
         return self._state(job, State.DELIVERING, self.courier.outlook())
@@ -80,9 +102,19 @@ class Steps:
 
     def _progress(self, job: Job) -> Progress:
         def pass_on(stage: str, percent: int) -> None:
-            self.index.set_progress(job.study_instance_uid, job.content_version, stage, percent)
+            self.index.set_progress(job.study_instance_uid, job.content_version, stage, percent, attempt=job.attempt)
 
         return pass_on
+
+    def _wanted(self, job: Job) -> Wanted:
+        """Asked again and again while the analysis runs.
+
+        Raises:
+            Interrupted: The service stops.
+            Unwanted: The job was cancelled, or begun anew elsewhere.
+        """
+        watch = Watch(self.index, job, self.stop)
+        return watch.look
 
     def _failed(self, job: Job, ended: Ended, tries_left: int) -> After:
         self._event(job, "attempt_failed", ended.fault)
@@ -100,13 +132,20 @@ class Steps:
         self._event(job, "unusable", f"{answer.sentence} [{answer.code}]")
 
     def _save(self, job: Job, answer: Answer, folder: Path) -> None:
-        """Objects first, durable, then the rows that name them; a repeat replaces both."""
+        """Objects first, durable, then the rows that name them; a repeat replaces both.
+
+        Raises:
+            Unwanted: The job was cancelled, or begun anew elsewhere: another one makes the result.
+        """
+        if not self.index.work.is_wanted(job.key):
+            raise Unwanted
         made = [_keep(self.files, one, folder) for one in answer.made]
         version = self.index.version(job.study_instance_uid, job.content_version)
         self.index.save_result(job.study_instance_uid, job.content_version, answer.record or {}, made, version.closed_at)
+        self.index.work.reached(job.key, Begin.DELIVER)
 
     def _state(self, job: Job, state: State, sentence: str) -> bool:
-        return self.index.set_state(job.study_instance_uid, job.content_version, state, sentence)
+        return self.index.set_state(job.study_instance_uid, job.content_version, state, sentence, attempt=job.attempt)
 
     def _event(self, job: Job, word: str, sentence: str) -> None:
         self.index.event(job.study_instance_uid, word, sentence, self.courier.clock())

@@ -11,6 +11,7 @@ import structlog
 
 from service.jobs.job import Job
 from service.store.index import Index
+from service.store.orders import Share
 from service.store.records import State, Version
 from service.study.complete import Complete, CompletionRule, is_complete
 
@@ -32,11 +33,13 @@ class Worker:
     """One thread that looks at the index again and again; every look can be repeated without harm.
 
     Listener, page and worker only share the index: a job is waiting because its row says so. So it does not matter which
-    process closed a version or asked for a replay, nor whether the service died in between.
+    process closed a version or asked for a replay, nor whether the service died in between. Of several workers each takes
+    what it has room for, and only one gets it.
     """
 
-    def __init__(self, index: Index, submit: Submit, rule: CompletionRule, clock: Clock) -> None:
+    def __init__(self, index: Index, submit: Submit, rule: CompletionRule, clock: Clock, share: Share | None = None) -> None:
         self._index = index
+        self._share = share or Share()
         self._submit = submit
         self._rule = rule
         self._clock = clock
@@ -60,8 +63,9 @@ class Worker:
         return self._thread.is_alive()
 
     def look(self) -> None:
-        """Close the versions of the studies that have arrived and submit the jobs that wait."""
+        """Close the versions of the studies that have arrived, take what waits, and submit its jobs."""
         self._complete()
+        self._index.work.claim(self._share)
         self._submit_waiting()
 
     def _run(self) -> None:
@@ -76,12 +80,11 @@ class Worker:
         for activity in self._index.activities():
             verdict = is_complete(activity, now, self._rule)
             if isinstance(verdict, Complete):
-                version = self._index.close_version(activity.study_instance_uid, now)
-                self._index.event(activity.study_instance_uid, "complete", verdict.sentence, now)
+                version = self._index.close_version(activity.study_instance_uid, now, verdict.sentence)
                 log.info("study_complete", study=activity.study_instance_uid, job=version.job_id)
 
     def _submit_waiting(self) -> None:
-        now, waiting = self._clock(), self._index.waiting_jobs()
+        now, waiting = self._clock(), self._index.work.jobs_of(self._share.worker)
         self._submitted = {one.job_id: self._submitted[one.job_id] for one in waiting if one.job_id in self._submitted}
         for version in waiting:
             known = self._submitted.get(version.job_id)
@@ -94,7 +97,7 @@ class Worker:
         job = Job(version.study_instance_uid, version.content_version, version.attempt)
         if self._submit(job) and self._is_lost(version):
             sentence = "The job ended without an answer; replay the study."
-            self._index.set_state(job.study_instance_uid, job.content_version, State.FAILED, sentence)
+            self._index.set_state(job.study_instance_uid, job.content_version, State.FAILED, sentence, attempt=job.attempt)
             log.error("job_lost", job=job.id)
         elif version.job_id not in self._submitted:
             log.info("job_submitted", job=job.id)

@@ -49,13 +49,18 @@ class RoleTable(Table):
 
 
 class Analysis(Table):
-    """How a study is analysed, and what one analysis may use."""
+    """How a study is analysed, and what one analysis may use.
+
+    `parallel` analyses run at once on this machine (0: as many as its memory and cores bear), `parallel_in_all` on all machines
+    together (0: no limit).
+    """
 
     segmenters: Annotated[tuple[Literal["drawn", "classical"], ...], Field(min_length=1)] = ("drawn", "classical")
     memory_mb: Annotated[int, Field(ge=256)] = 2048
     timeout_s: Seconds = 600.0
     attempts: Annotated[int, Field(ge=1)] = 3
-    parallel: Annotated[int, Field(ge=1)] = 1
+    parallel: Annotated[int, Field(ge=0)] = 1
+    parallel_in_all: Annotated[int, Field(ge=0)] = 0
     drawn: Drawn = Drawn()
     role: tuple[RoleTable, ...] = ()
 

@@ -10,11 +10,15 @@ from service.settings.table import Port, Seconds, Table
 
 
 class Web(Table):
-    """The status page and API; `show_patient_id` shows the patient ID on the page of one study, never in a list."""
+    """The status page and API; `show_patient_id` shows the patient ID on the page of one study, never in a list.
+
+    `user_header` is the one in which the proxy says who asks; empty: nobody is known, and the audit says "local".
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8080
     show_patient_id: bool = False
+    user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
 
 
 class Metrics(Table):
@@ -25,10 +29,14 @@ class Metrics(Table):
 
 
 class Worker(Table):
-    """The job worker; `name` is how unfinished jobs are found again after a crash, so it must stay the same."""
+    """The job worker; `name` is how unfinished jobs are found again after a crash, so it must stay the same.
+
+    It shows every `heartbeat_s` that it lives; what one leaves that does not is taken over before three of them have passed.
+    """
 
     name: Annotated[str, Field(min_length=1)] = "worker-1"
     drain_s: Seconds = 60.0
+    heartbeat_s: Seconds = 15.0
     self_test: bool = True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -14,6 +14,8 @@ from service.store.database import Database
 from service.store.files import Files
 from service.store.gauges import Gauges
 from service.store.lines import Lines
+from service.store.machines import Machines
+from service.store.operators import Operators
 from service.store.reconcile import ReadHeader, reconcile
 from service.store.records import (
     Added,
@@ -31,15 +33,22 @@ from service.store.records import (
     StudySummary,
     Version,
 )
+from service.store.work import Work
 from service.study.complete import Activity
 
 
 class Index:
-    """Rows about studies, instances, versions, results and deliveries; safe for many threads and processes."""
+    """Rows about studies, instances, versions, results and deliveries; safe for many threads and processes.
+
+    `operators` are the orders of people, `work` says which worker does what, `machines` are the workers.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.lines = Lines(database)
+        self.operators = Operators(database)
+        self.work = Work(database)
+        self.machines = Machines(database)
 
     @classmethod
     def open(cls, url: str) -> Index:
@@ -114,14 +123,16 @@ class Index:
 
     # Versions
 
-    def close_version(self, study_uid: str, at: datetime) -> Version:
+    def close_version(self, study_uid: str, at: datetime, because: str = "") -> Version:
         """Name the content that is there: a new version is `queued`, a known one gets its state back.
+
+        `because` goes into the history, once, whoever else closes it at the same time.
 
         Raises:
             Unusable: when there is no such study.
         """
         with self._database.write() as connection:
-            return versions.close_version(connection, study_uid, at)
+            return versions.close_version(connection, study_uid, at, because)
 
     def version(self, study_uid: str, content_version: str) -> Version:
         """One version.
@@ -152,30 +163,27 @@ class Index:
         with self._database.read() as connection:
             return versions.known_tumors(connection, study_uid, content_version)
 
-    def set_state(self, study_uid: str, content_version: str, state: State, sentence: str) -> bool:
-        """Change the state of a version and its study; False, and no change, when newer content is there or arriving."""
-        with self._database.write() as connection:
-            return versions.set_state(connection, study_uid, content_version, state, sentence)
+    def set_state(
+        self, study_uid: str, content_version: str, state: State, sentence: str, *, attempt: int | None = None
+    ) -> bool:
+        """Change the state of a version and its study; False, and no change, when newer content is there or arriving.
 
-    def set_progress(self, study_uid: str, content_version: str, stage: str, percent: int) -> bool:
-        """Say how far (0-100) the analysis is; False when the version is out of date."""
+        With `attempt` also when the job of that attempt was ended, or begun anew, by somebody else.
+        """
+        with self._database.write() as connection:
+            return versions.set_state(connection, study_uid, content_version, state, sentence, attempt=attempt)
+
+    def set_progress(
+        self, study_uid: str, content_version: str, stage: str, percent: int, *, attempt: int | None = None
+    ) -> bool:
+        """Say how far (0-100) the analysis is; False when the version, or this attempt at it, is out of date."""
         with self._database.write(synced=False) as connection:
-            return versions.set_progress(connection, study_uid, content_version, stage, percent)
+            return versions.set_progress(connection, study_uid, content_version, stage, percent, attempt=attempt)
 
     def event(self, study_uid: str, word: str, sentence: str, at: datetime) -> None:
         """Add a line to the history of a study."""
         with self._database.write() as connection:
             arrivals.note(connection, study_uid, word, sentence, at)
-
-    def reopen(self, study_uid: str, at: datetime | None = None) -> Version:
-        """Replay: queue the newest version again with its `attempt` increased.
-
-        Raises:
-            TryAgain: when its work has not ended yet.
-            Unusable: when the study is unknown or was never complete.
-        """
-        with self._database.write() as connection:
-            return versions.reopen(connection, study_uid, at or datetime.now(UTC))
 
     # What people said
 

@@ -9,22 +9,32 @@ from enum import StrEnum
 from typing import Any
 
 from service.store.header import HeaderLike
+from service.store.orders import Action
 
 
 class State(StrEnum):
     """Where a study, or one version of its content, stands."""
 
     RECEIVING = "receiving"
+    HELD = "held"
     QUEUED = "queued"
     ANALYSING = "analysing"
     DELIVERING = "delivering"
     DONE = "done"
     NOTHING_TO_DO = "nothing_to_do"
+    CANCELLED = "cancelled"
     FAILED = "failed"
 
 
-ENDED = frozenset({State.DONE, State.NOTHING_TO_DO, State.FAILED})
+ENDED = frozenset({State.DONE, State.NOTHING_TO_DO, State.CANCELLED, State.FAILED})
 AT_WORK = frozenset({State.QUEUED, State.ANALYSING, State.DELIVERING})
+
+
+class Begin(StrEnum):
+    """The stage at which the next job of a version begins: what lies before it was done."""
+
+    ANALYSE = "analyse"
+    DELIVER = "deliver"
 
 
 class Added(StrEnum):
@@ -125,7 +135,8 @@ class StoredInstance:
 class Version:
     """One content of a study: what was there when it counted as complete, and how far its analysis came.
 
-    `ordinal` counts the versions of a study from 1, `attempt` the analyses of this version from 1; `percent` is 0-100.
+    `ordinal` counts the versions of a study from 1, `attempt` its jobs from 1: what an older one says counts for nothing.
+    `percent` is 0-100; `owner` is the worker that took it, "" before.
     """
 
     study_instance_uid: str
@@ -137,6 +148,8 @@ class Version:
     sentence: str = ""
     stage: str = ""
     percent: int = 0
+    owner: str = ""
+    begin: Begin = Begin.ANALYSE
 
     @property
     def job_id(self) -> str:
@@ -208,6 +221,8 @@ class StudySummary:
     conflicts: int
     first_received_at: datetime
     last_received_at: datetime
+    held: bool
+    urgent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +263,7 @@ class StudyDetail:
     result: Mapping[str, Any] | None
     outputs: tuple[MadeObject, ...]
     deliveries: tuple[Delivery, ...]
+    actions: tuple[Action, ...]
     phases: tuple[Mapping[str, Any], ...] = ()
 
 

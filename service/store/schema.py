@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -51,7 +52,7 @@ def _text(name: str, default: str | None = None) -> Column[Any]:
 
 metadata = MetaData()
 
-# `content_version` names the newest version, empty before the first.
+# `content_version` names the newest version, empty before the first. `held` and `urgent` are what people asked for.
 study = Table(
     "study",
     metadata,
@@ -62,6 +63,8 @@ study = Table(
     _text("content_version", ""),
     Column("first_received_at", Utc, nullable=False),
     Column("last_received_at", Utc, nullable=False),
+    Column("held", Boolean, nullable=False, server_default=false()),
+    Column("urgent", Boolean, nullable=False, server_default=false()),
     Index("study_by_state", "state"),
     Index("study_by_arrival", "last_received_at"),
 )
@@ -120,7 +123,8 @@ association_study = Table(
 )
 
 # `up_to` is the id of the last instance that had arrived, so that a job reads exactly what its version names; `phases` is
-# how its series were understood.
+# how its series were understood. `owner` is the worker that took the version, `begin` the stage where its next job begins,
+# `unfinished` counts the analyses that began and never came back: their worker died.
 version = Table(
     "version",
     metadata,
@@ -137,6 +141,10 @@ version = Table(
     Column("result", JSON(none_as_null=True)),
     Column("result_at", Utc),
     Column("phases", JSON(none_as_null=True)),
+    _text("owner", ""),
+    _text("begin", "analyse"),
+    Column("unfinished", Integer, nullable=False, server_default="0"),
+    Index("version_by_owner", "owner"),
 )
 
 event = Table(
@@ -256,4 +264,42 @@ study_told = Table(
     Column("name", Text, primary_key=True),
     Column("value", JSON, nullable=False),
     Column("told_at", Utc, nullable=False),
+)
+
+# `beat` counts up while the worker lives; `left`: it stopped in an orderly way; `shape`: of the workflows it can go on with.
+machine = Table(
+    "machine",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _text("host"),
+    _text("release"),
+    _text("shape"),
+    Column("parallel", Integer, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+    Column("left", Boolean, nullable=False),
+    Column("draining", Boolean, nullable=False),
+)
+
+# A queue without a row is not paused.
+queue = Table(
+    "queue",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("paused", Boolean, nullable=False),
+)
+
+# What people did. `subject` is a study, or the name of a queue or worker; nothing here is ever changed.
+action = Table(
+    "action",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Utc, nullable=False),
+    _text("who"),
+    _text("what"),
+    _text("subject"),
+    _text("before"),
+    _text("after"),
+    Index("action_by_subject", "subject"),
 )

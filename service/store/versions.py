@@ -7,36 +7,50 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, exists, func, insert, or_, select, update
 
-from service.errors import TryAgain, Unusable
+from service.errors import Unusable
 from service.store.arrivals import is_used, note
-from service.store.records import AT_WORK, ENDED, DeliveryState, State, StoredInstance, Version
+from service.store.records import AT_WORK, ENDED, Begin, DeliveryState, State, StoredInstance, Version
 from service.store.schema import delivery, instance, made, study, version
+
+HELD = "Held by a person: release the study to let it go on."
 
 # PS3.4 table B.5-1: the structured reports that a later result may supersede.
 _REPORTS = tuple(f"1.2.840.10008.5.1.4.1.1.88.{number}" for number in (11, 22, 33, 34, 35))
 
 
-def close_version(connection: Connection, study_uid: str, at: datetime) -> Version:
-    """Name the content that is there, as the version to analyse."""
-    known = _study(connection, study_uid)
+def close_version(connection: Connection, study_uid: str, at: datetime, because: str = "") -> Version:
+    """Name the content that is there, as the version to analyse; `because` goes into the history."""
+    known = study_of(connection, study_uid)
     rows = connection.execute(_used(study_uid)).all()
     content = content_version(rows)
     if known.state != State.RECEIVING and known.content_version == content:
         return version_of(connection, study_uid, content)
     existing = connection.execute(_select(study_uid, content)).first()
     up_to = max((row.id for row in rows), default=0)
+    if because and known.state == State.RECEIVING:
+        note(connection, study_uid, "complete", because, at)
     if existing is None:
         _new_version(connection, study_uid, content, up_to=up_to, at=at)
     else:
         # The same content may stand in other rows: a lost instance came again.
-        _change(connection, study_uid, content, up_to=up_to)
+        change(connection, study_uid, content, up_to=up_to)
     if existing is not None and existing.state not in ENDED:
         # Its job gave up when the study opened again: it needs another one.
-        _change(connection, study_uid, content, state=State.QUEUED, sentence="", attempt=existing.attempt + 1)
-    _show(connection, study_uid, content)
+        renew(connection, version_of(connection, study_uid, content))
+    if known.held and (existing is None or existing.state not in ENDED):
+        change(connection, study_uid, content, state=State.HELD, sentence=HELD)
+    show(connection, study_uid, content)
     return version_of(connection, study_uid, content)
+
+
+def renew(connection: Connection, of: Version, **more: Any) -> Version:
+    """Queue a version under a new attempt, for whichever worker is free; what its older jobs say counts for nothing."""
+    anew = {"state": State.QUEUED, "sentence": "", "stage": "", "percent": 0, "attempt": of.attempt + 1, "owner": ""}
+    change(connection, of.study_instance_uid, of.content_version, **(anew | more))
+    show(connection, of.study_instance_uid, of.content_version)
+    return version_of(connection, of.study_instance_uid, of.content_version)
 
 
 def content_version(rows: Sequence[Row[Any]]) -> str:
@@ -56,24 +70,25 @@ def version_of(connection: Connection, study_uid: str, content: str) -> Version:
     row = connection.execute(_select(study_uid, content)).first()
     if row is None:
         raise Unusable("store.no_version", "This study has no such version.")
-    return _version(row)
+    return to_version(row)
 
 
 def versions_of(connection: Connection, study_uid: str) -> tuple[Version, ...]:
     """All versions, oldest first."""
     rows = connection.execute(select(version).where(version.c.study_instance_uid == study_uid).order_by(version.c.ordinal))
-    return tuple(_version(row) for row in rows)
+    return tuple(to_version(row) for row in rows)
 
 
 def waiting_jobs(connection: Connection) -> list[Version]:
     """The newest versions whose work has not ended, in the order in which they were closed."""
-    newest = (version.c.study_instance_uid == study.c.study_instance_uid) & (
-        version.c.content_version == study.c.content_version
-    )
-    rows = connection.execute(
-        select(version).join(study, newest).where(study.c.state.in_(AT_WORK)).order_by(version.c.closed_at)
-    )
-    return [_version(row) for row in rows]
+    rows = connection.execute(of_studies().where(study.c.state.in_(AT_WORK)).order_by(version.c.closed_at))
+    return [to_version(row) for row in rows]
+
+
+def of_studies() -> Select[Any]:
+    """The newest version of each study."""
+    same = (version.c.study_instance_uid == study.c.study_instance_uid) & (version.c.content_version == study.c.content_version)
+    return select(version).join(study, same)
 
 
 def instances(connection: Connection, study_uid: str, content: str | None = None) -> list[StoredInstance]:
@@ -120,22 +135,24 @@ def known_tumors(connection: Connection, study_uid: str, content: str) -> tuple[
     return tuple(tumor["tracking_uid"] for tumor in row.result["tumors"]) if row is not None else ()
 
 
-def set_state(connection: Connection, study_uid: str, content: str, state: State, sentence: str) -> bool:
-    """Change the state, unless the version is out of date: other content is newer, or is arriving."""
-    if not is_newest(connection, study_uid, content):
+def set_state(
+    connection: Connection, study_uid: str, content: str, state: State, sentence: str, *, attempt: int | None = None
+) -> bool:
+    """Change the state, unless the version is out of date: other content is newer, or is arriving.
+
+    With an `attempt` it is the job of this attempt that speaks: nothing changes when that was ended or begun anew.
+    """
+    if not is_newest(connection, study_uid, content) or not _may_speak(connection, study_uid, content, attempt):
         return False
-    _change(connection, study_uid, content, state=state, sentence=sentence)
-    _show(connection, study_uid, content)
+    change(connection, study_uid, content, state=state, sentence=sentence)
+    show(connection, study_uid, content)
     return True
 
 
 def newest_delivering(connection: Connection, condition: Any) -> list[Version]:
     """The newest versions in `delivering` that meet a condition."""
-    newest = (version.c.study_instance_uid == study.c.study_instance_uid) & (
-        version.c.content_version == study.c.content_version
-    )
-    query = select(version).join(study, newest).where(study.c.state == State.DELIVERING, condition)
-    return [_version(row) for row in connection.execute(query.order_by(version.c.closed_at))]
+    query = of_studies().where(study.c.state == State.DELIVERING, condition)
+    return [to_version(row) for row in connection.execute(query.order_by(version.c.closed_at))]
 
 
 def settle(connection: Connection, of: Version, state: State, sentence: str, at: datetime) -> bool:
@@ -144,17 +161,26 @@ def settle(connection: Connection, of: Version, state: State, sentence: str, at:
         return False
     if not set_state(connection, of.study_instance_uid, of.content_version, state, sentence):
         return False
-    _change(connection, of.study_instance_uid, of.content_version, stage="delivered", percent=100)
+    change(connection, of.study_instance_uid, of.content_version, stage="delivered", percent=100)
     note(connection, of.study_instance_uid, state.value, sentence, at)
     return True
 
 
-def set_progress(connection: Connection, study_uid: str, content: str, stage: str, percent: int) -> bool:
+def set_progress(
+    connection: Connection, study_uid: str, content: str, stage: str, percent: int, *, attempt: int | None = None
+) -> bool:
     """Say how far the analysis is, unless the version is out of date."""
-    if not is_newest(connection, study_uid, content):
+    if not is_newest(connection, study_uid, content) or not _may_speak(connection, study_uid, content, attempt):
         return False
-    _change(connection, study_uid, content, stage=stage, percent=max(0, min(100, percent)))
+    change(connection, study_uid, content, stage=stage, percent=max(0, min(100, percent)))
     return True
+
+
+def _may_speak(connection: Connection, study_uid: str, content: str, attempt: int | None) -> bool:
+    if attempt is None:
+        return True
+    this = version_of(connection, study_uid, content)
+    return this.attempt == attempt and this.state in AT_WORK
 
 
 def is_newest(connection: Connection, study_uid: str, content: str) -> bool:
@@ -163,26 +189,17 @@ def is_newest(connection: Connection, study_uid: str, content: str) -> bool:
     return row is not None and row.content_version == content and row.state != State.RECEIVING
 
 
-def reopen(connection: Connection, study_uid: str, at: datetime) -> Version:
-    """Queue the newest version once more, and what could not be delivered with it.
+def newest(connection: Connection, study_uid: str) -> Version:
+    """The newest version of a study.
 
     Raises:
-        TryAgain: when its work has not ended yet.
         Unusable: when the study is unknown or was never complete.
     """
-    known = _study(connection, study_uid)
-    if known.state not in ENDED:
-        raise TryAgain("store.not_ended", f"The study is still {known.state}: replay it when that has ended.")
-    last = version_of(connection, study_uid, known.content_version)
-    changes = {"state": State.QUEUED, "sentence": "", "stage": "", "percent": 0, "attempt": last.attempt + 1}
-    _change(connection, study_uid, last.content_version, **changes)
-    _show(connection, study_uid, last.content_version)
-    _retry_deliveries(connection, last, at)
-    note(connection, study_uid, "replay", "The analysis was asked for again.", at)
-    return version_of(connection, study_uid, last.content_version)
+    return version_of(connection, study_uid, study_of(connection, study_uid).content_version)
 
 
-def _retry_deliveries(connection: Connection, of: Version, at: datetime) -> None:
+def retry_deliveries(connection: Connection, of: Version, at: datetime) -> None:
+    """Put what was not delivered with a version on its way again."""
     objects = select(made.c.sop_instance_uid).where(
         made.c.study_instance_uid == of.study_instance_uid, made.c.content_version == of.content_version, made.c.current
     )
@@ -191,7 +208,12 @@ def _retry_deliveries(connection: Connection, of: Version, at: datetime) -> None
     connection.execute(update(delivery).where(failed).values(values))
 
 
-def _study(connection: Connection, study_uid: str) -> Row[Any]:
+def study_of(connection: Connection, study_uid: str) -> Row[Any]:
+    """The row of a study.
+
+    Raises:
+        Unusable: when there is no such study.
+    """
     row = connection.execute(select(study).where(study.c.study_instance_uid == study_uid)).first()
     if row is None:
         raise Unusable("store.no_study", "There is no such study.")
@@ -223,19 +245,21 @@ def _new_version(connection: Connection, study_uid: str, content: str, *, up_to:
     note(connection, study_uid, "queued", "The study is complete and waits for its analysis.", at)
 
 
-def _change(connection: Connection, study_uid: str, content: str, **values: Any) -> None:
+def change(connection: Connection, study_uid: str, content: str, **values: Any) -> None:
+    """Change columns of a version."""
     this = (version.c.study_instance_uid == study_uid) & (version.c.content_version == content)
     connection.execute(update(version).where(this).values(**values))
 
 
-def _show(connection: Connection, study_uid: str, content: str) -> None:
+def show(connection: Connection, study_uid: str, content: str) -> None:
     """Let the study say what its newest version says."""
     row = connection.execute(_select(study_uid, content)).one()
     values = {"content_version": content, "state": row.state, "sentence": row.sentence}
     connection.execute(update(study).where(study.c.study_instance_uid == study_uid).values(values))
 
 
-def _version(row: Row[Any]) -> Version:
+def to_version(row: Row[Any]) -> Version:
+    """The record of a row."""
     return Version(
         study_instance_uid=row.study_instance_uid,
         content_version=row.content_version,
@@ -246,6 +270,8 @@ def _version(row: Row[Any]) -> Version:
         sentence=row.sentence,
         stage=row.stage,
         percent=row.percent,
+        owner=row.owner,
+        begin=Begin(row.begin),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Table, case, func, select
 
 from service.store.arrivals import is_used
+from service.store.audit import actions
 from service.store.outbox import deliveries, objects_of
 from service.store.records import (
     Conflict,
@@ -49,6 +50,7 @@ def study_detail(connection: Connection, study_uid: str) -> StudyDetail | None:
         outputs=objects_of(connection, study_uid, result_version),
         deliveries=tuple(deliveries(connection, study_uid)),
         phases=phases_of(connection, study_uid),
+        actions=actions(connection, study_uid),
     )
 
 
@@ -119,6 +121,8 @@ def _summary(row: Row[Any]) -> StudySummary:
         conflicts=row.conflicts or 0,
         first_received_at=row.first_received_at,
         last_received_at=row.last_received_at,
+        held=row.held,
+        urgent=row.urgent,
     )
 
 

@@ -14,6 +14,7 @@ from service.store.index import Index
 from service.store.records import Delivery, DeliveryState, State, StudyDetail, StudySummary
 from service.store.way import Line
 from service.web import models
+from service.web.allowed import possible
 from service.web.info import ServiceInfo
 from service.web.result import ResultRecord
 
@@ -102,6 +103,16 @@ def study(index: Index, detail: StudyDetail, *, show_patient_id: bool) -> models
         outputs=[*_current(detail), *_superseded(detail)],
         conflicts=[models.ConflictLine.model_validate(conflict) for conflict in detail.conflicts],
         errors=list(_errors(detail)),
+        actions=[models.ActionLine.model_validate(action) for action in detail.actions],
+        possible=[order.value for order in possible(detail)],
+    )
+
+
+def workers(index: Index) -> models.Workers:
+    """Every worker, and the queues that are paused."""
+    return models.Workers(
+        items=[models.WorkerLine.model_validate(one) for one in index.machines.all()],
+        paused=sorted(queue.value for queue in index.operators.paused()),
     )
 
 
@@ -125,6 +136,8 @@ def _line(summary: StudySummary) -> models.StudyLine:
         counts=models.StudyCounts.model_validate(summary),
         first_received_at=summary.first_received_at,
         last_received_at=summary.last_received_at,
+        held=summary.held,
+        urgent=summary.urgent,
     )
 
 

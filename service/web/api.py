@@ -10,9 +10,8 @@ from service.codes import PRODUCT
 from service.report.wording import RESEARCH_USE
 from service.store.index import Index
 from service.store.records import State
-from service.web import answers, corrections, models
-from service.web.info import Control, ServiceInfo
-from service.web.origin import refuse_other_sites
+from service.web import answers, models
+from service.web.info import ServiceInfo
 from service.web.problems import MEDIA_TYPE, WebProblem, study_unknown
 
 router = APIRouter(prefix="/api/v1")
@@ -22,12 +21,6 @@ def index_of(request: Request) -> Index:
     """The index that this application reads."""
     index: Index = request.app.state.index
     return index
-
-
-def control_of(request: Request) -> Control:
-    """Who is asked for a replay."""
-    control: Control = request.app.state.control
-    return control
 
 
 def info_of(request: Request) -> ServiceInfo:
@@ -52,7 +45,6 @@ MEANING = {
 }
 
 Reads = Annotated[Index, Depends(index_of)]
-Controls = Annotated[Control, Depends(control_of)]
 Knows = Annotated[ServiceInfo, Depends(info_of)]
 StudyUid = Annotated[str, Path(description="StudyInstanceUID.", max_length=64, examples=[models.UID])]
 Limit = Annotated[int, Query(ge=1, le=500, description="Studies on a page.")]
@@ -120,35 +112,17 @@ def study(index: Reads, info: Knows, study_uid: StudyUid) -> models.Study:
     return answers.study(index, find(index, study_uid), show_patient_id=info.show_patient_id)
 
 
-@router.post(
-    "/studies/{study_uid}/replay",
-    tags=["studies"],
-    status_code=202,
-    summary="Analyse once more",
-    responses=problems(403, 404, 409, 422, 500, 503),
-    dependencies=[Depends(refuse_other_sites)],
-)
-def replay(index: Reads, control: Controls, study_uid: StudyUid) -> models.Replayed:
-    """Starts the analysis of the received images again. The same input gives the same objects, with the same UIDs."""
-    find(index, study_uid)
-    return models.Replayed(study_instance_uid=study_uid, job_id=control.replay(study_uid))
+@router.get("/workers", tags=["workers"], summary="Who works, and which queues are paused", responses=problems(500))
+def workers(index: Reads) -> models.Workers:
+    """Every worker that was ever seen, with what it has taken."""
+    return answers.workers(index)
 
 
-@router.post(
-    "/studies/{study_uid}/corrections",
-    tags=["studies"],
-    status_code=202,
-    summary="Say what a phase is, where the zone is, or when the ablation was",
-    responses=problems(403, 404, 409, 422, 500, 503),
-    dependencies=[Depends(refuse_other_sites)],
-)
-def correct(index: Reads, control: Controls, study_uid: StudyUid, said: corrections.Correction) -> models.Replayed:
-    """Keeps what a person says and analyses again; roles are remembered for the scanner and protocol.
-
-    With 409 or 503 it is kept too, and used by the next analysis.
-    """
-    corrections.keep(index, find(index, study_uid), said)
-    return models.Replayed(study_instance_uid=study_uid, job_id=control.replay(study_uid))
+@router.get("/actions", tags=["orders"], summary="What people did, newest first", responses=problems(422, 500))
+def actions(index: Reads, limit: Limit = 50) -> models.Actions:
+    """Who did what when, and what it was before and after."""
+    done = index.operators.actions(limit=limit)
+    return models.Actions(items=[models.ActionLine.model_validate(one) for one in done])
 
 
 @router.get("/roles", tags=["studies"], summary="Roles that people said", responses=problems(500))

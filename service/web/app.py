@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from service.store.index import Index
-from service.web import api, metrics, openapi, pages, problems
+from service.web import api, metrics, openapi, orders, pages, problems
 from service.web.headers import SecurityHeaders
-from service.web.info import Control, ServiceInfo
+from service.web.info import ServiceInfo
 
 HERE = Path(__file__).parent
 DESCRIPTION = """
@@ -20,8 +20,8 @@ Every error is problem details of RFC 9457 (`application/problem+json`). Times a
 """
 
 
-def create_app(index: Index, control: Control, info: ServiceInfo) -> FastAPI:
-    """The ASGI application. It reads `index`, asks `control` for a replay, and shows `info`.
+def create_app(index: Index, info: ServiceInfo) -> FastAPI:
+    """The ASGI application. It reads `index`, passes on what people order, and shows `info`.
 
     It authenticates nobody: serve it on loopback or behind a proxy that does.
     """
@@ -34,12 +34,13 @@ def create_app(index: Index, control: Control, info: ServiceInfo) -> FastAPI:
         docs_url=None,  # the interactive pages load scripts from elsewhere; /api shows the same without
         redoc_url=None,
     )
-    app.state.index, app.state.control, app.state.info = index, control, info
+    app.state.index, app.state.info = index, info
     app.state.problem_page = pages.problem_page
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     app.include_router(api.router)
     app.include_router(metrics.router)
+    app.include_router(orders.router)
     app.include_router(pages.router)
     openapi.describe(app)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

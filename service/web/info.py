@@ -4,19 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-
-class Control(Protocol):
-    """What a person may ask the service to do."""
-
-    def replay(self, study_uid: str) -> str:
-        """Analyse the received study once more; gives the id of the new job.
-
-        Raises:
-            Unusable: There is nothing to replay: the study is unknown or was never complete.
-            TryAgain: Its work has not ended yet, or the index cannot be reached now.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +34,9 @@ class DestinationInfo:
 class ServiceInfo:
     """Who serves.
 
-    `listener` reads `AE@host:port`, "" where this process does not listen. `free_bytes` asks the
-    disk for the room left. `show_patient_id` puts the patient ID on the page
-    and in the answer of one study; it is never in a list.
+    `listener` reads `AE@host:port`, "" where this process does not listen. `free_bytes` asks the disk for the room left.
+    `show_patient_id` puts the patient ID on the page and in the answer of one study; it is never in a list. `user_header` is
+    where a proxy says who asks, "" for nowhere.
     """
 
     version: str
@@ -59,3 +46,4 @@ class ServiceInfo:
     settings_hash: str = ""
     show_patient_id: bool = False
     free_bytes: Callable[[], int] = lambda: 0
+    user_header: str = ""

@@ -139,6 +139,8 @@ class StudyLine(Answer):
     counts: StudyCounts
     first_received_at: datetime = Field(description="When its first instance came.")
     last_received_at: datetime = Field(description="When its newest instance came.")
+    held: bool = Field(description="Whether a person holds it.", examples=[False])
+    urgent: bool = Field(description="Whether it goes before all that are not.", examples=[False])
 
 
 class Studies(Answer):
@@ -223,6 +225,44 @@ class ErrorLine(Answer):
     sentence: str = Field(examples=["SR: refused with status 0xA700 (out of resources)."])
 
 
+class ActionLine(Answer):
+    """Something that a person did."""
+
+    at: datetime
+    who: str = Field(description="The user that the proxy named, else `local`.", examples=["m.shyn"])
+    what: str = Field(examples=["hold"])
+    subject: str = Field(description="A study, or the name of a queue or worker.", examples=[UID, "queue analysis"])
+    before: str = Field(examples=["queued"])
+    after: str = Field(examples=["held"])
+
+
+class Actions(Answer):
+    """What people did, newest first."""
+
+    items: list[ActionLine]
+
+
+class WorkerLine(Answer):
+    """One worker."""
+
+    name: str = Field(examples=["worker-1"])
+    host: str = Field(examples=["node-3"])
+    release: str = Field(description="Version of its software.", examples=["0.1.0"])
+    parallel: int = Field(description="Analyses that it runs at once.", examples=[2])
+    jobs: int = Field(description="Studies that it took and did not end.", examples=[1])
+    started_at: datetime
+    seen_at: datetime = Field(description="When it last showed that it lives.")
+    left: bool = Field(description="Whether it stopped in an orderly way.")
+    draining: bool = Field(description="Whether it takes nothing more.")
+
+
+class Workers(Answer):
+    """Who works, and which queues are paused."""
+
+    items: list[WorkerLine]
+    paused: list[str] = Field(description="Queues that take nothing more.", examples=[["analysis"]])
+
+
 class VersionLine(Answer):
     """One closed content of the study; a late image makes the next one."""
 
@@ -270,6 +310,15 @@ class Study(StudyLine):
     outputs: list[Output] = Field(description="Those of the newest result first.")
     conflicts: list[ConflictLine]
     errors: list[ErrorLine] = Field(description="What stands in the way now.")
+    actions: list[ActionLine] = Field(description="What people did to it, newest first.")
+    possible: list[str] = Field(description="What people may order now.", examples=[["hold", "cancel", "urgent"]])
+
+
+class Ordered(Answer):
+    """An order that was carried out, with its line in the audit; `state` is that of the study now, "" for others."""
+
+    action: ActionLine
+    state: str = Field(examples=["held"])
 
 
 class Replayed(Answer):

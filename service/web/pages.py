@@ -10,9 +10,21 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from service.report.wording import RESEARCH_USE
+from service.store.orders import Queue
 from service.store.records import AT_WORK, State
 from service.web import answers, models, openapi
-from service.web.api import Controls, InState, Knows, Offset, Reads, StudyUid, find
+from service.web.allowed import ORDERS, StudyOrder
+from service.web.api import InState, Knows, Offset, Reads, StudyUid, find
+from service.web.orders import (
+    Asked,
+    DestinationName,
+    DrainOrResume,
+    PauseOrResume,
+    QueueName,
+    StudyOrdered,
+    WorkerName,
+    send_again,
+)
 from service.web.origin import refuse_other_sites
 from service.web.problems import Problem
 from service.web.templating import TEMPLATES
@@ -20,6 +32,19 @@ from service.web.templating import TEMPLATES
 PAGE_LENGTH = 50
 REFRESH_S = 10
 MOVING = AT_WORK | {State.RECEIVING}
+
+WORDS = {
+    StudyOrder.ANALYSE: "Analyse again",
+    StudyOrder.DELIVER: "Deliver again",
+    StudyOrder.COMPLETE: "Wait for no more images",
+    StudyOrder.RELEASE: "Release",
+    StudyOrder.HOLD: "Hold",
+    StudyOrder.CANCEL: "Cancel",
+    StudyOrder.URGENT: "Make urgent",
+    StudyOrder.NORMAL: "Make normal",
+}
+SHOWN_ACTIONS = 20
+OURS = [Depends(refuse_other_sites)]
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -50,25 +75,55 @@ def study(request: Request, index: Reads, info: Knows, study_uid: StudyUid, *, s
     context = {
         "study": shown,
         "current": _is_current(shown),
-        "replayable": shown.state not in MOVING,
+        "orders": {order: WORDS[StudyOrder(order)] for order in shown.possible},
         "still": f"{_root(request)}/studies/{quote(study_uid, safe='')}?still=1",
         "refresh_s": REFRESH_S if shown.state in MOVING and not still else None,
     }
     return render(request, "study.html", context)
 
 
-@router.post("/studies/{study_uid}/replay", dependencies=[Depends(refuse_other_sites)])
-def replay(request: Request, index: Reads, control: Controls, study_uid: StudyUid) -> Response:
-    """Analyse once more, then show the study."""
+@router.post("/studies/{study_uid}/destinations/{destination}/resend", dependencies=OURS)
+def resend(
+    request: Request, index: Reads, info: Knows, asked: Asked, study_uid: StudyUid, destination: DestinationName
+) -> Response:
+    """Send to one destination again, then show the study."""
+    send_again(index, info, study_uid, destination, asked)
+    return _back(request, f"studies/{quote(study_uid, safe='')}")
+
+
+@router.post("/studies/{study_uid}/{order}", dependencies=OURS)
+def of_study(request: Request, index: Reads, asked: Asked, study_uid: StudyUid, order: StudyOrdered) -> Response:
+    """Carry out an order, then show the study."""
     find(index, study_uid)
-    control.replay(study_uid)
-    return RedirectResponse(f"{_root(request)}/studies/{quote(study_uid, safe='')}", status_code=303)
+    ORDERS[order](index.operators, study_uid, asked)
+    return _back(request, f"studies/{quote(study_uid, safe='')}")
+
+
+@router.post("/queues/{queue}/{order}", dependencies=OURS)
+def of_queue(request: Request, index: Reads, asked: Asked, queue: QueueName, order: PauseOrResume) -> Response:
+    """Pause a queue or go on, then show the service."""
+    index.operators.pause(queue, asked, paused=order == "pause")
+    return _back(request, "service")
+
+
+@router.post("/workers/{worker}/{order}", dependencies=OURS)
+def of_worker(request: Request, index: Reads, asked: Asked, worker: WorkerName, order: DrainOrResume) -> Response:
+    """Drain a worker or let it work again, then show the service."""
+    index.operators.drain(worker, asked, draining=order == "drain")
+    return _back(request, "service")
 
 
 @router.get("/service")
 def service(request: Request, index: Reads, info: Knows) -> Response:
-    """Health, destinations and version."""
-    context = {"checks": answers.checks(index, info), "destinations": answers.destinations(index, info), "here": "service"}
+    """Health, destinations, queues, workers, what people did, and version."""
+    context = {
+        "checks": answers.checks(index, info),
+        "destinations": answers.destinations(index, info),
+        "workers": answers.workers(index),
+        "queues": [queue.value for queue in Queue],
+        "actions": index.operators.actions(limit=SHOWN_ACTIONS),
+        "here": "service",
+    }
     return render(request, "service.html", context)
 
 
@@ -107,6 +162,10 @@ def _is_current(study: models.Study) -> bool:
     """Whether the result is about what the state and the sentence are about."""
     has_answer = study.state in {State.DELIVERING, State.DONE}
     return study.result is not None and has_answer and study.result_version == study.content_version
+
+
+def _back(request: Request, path: str) -> Response:
+    return RedirectResponse(f"{_root(request)}/{path}", status_code=303)
 
 
 def _root(request: Request) -> str:

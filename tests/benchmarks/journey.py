@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import resource
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -146,7 +145,7 @@ def _analysis(paths: Sequence[Path], folder: Path) -> Analysis:
     request = Request(tuple(paths), "benchmark", datetime(2024, 3, 12, tzinfo=UTC), options=AnalysisOptions())
     with work_folder(folder) as work:
         ended: Ended = run_analysis(
-            request, work, Limits(), lambda stage, _: marks.append((stage, time.monotonic())), threading.Event()
+            request, work, Limits(), lambda stage, _: marks.append((stage, time.monotonic())), lambda: None
         )
     if ended.answer is None:
         raise RuntimeError(ended.fault)

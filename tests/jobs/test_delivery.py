@@ -15,6 +15,7 @@ from service.dicom.destination import Destination, Verify, parse_destination
 from service.jobs.delivery import Courier
 from service.jobs.job import Job
 from service.jobs.pauses import Pauses
+from service.store.orders import Order, Queue
 from service.store.records import DeliveryState, State
 from tests.dicom.promiser import Promiser
 from tests.dicom.test_dicomweb import serving
@@ -322,3 +323,14 @@ def test_what_was_sent_can_be_sent_again_on_wish(store: Store, job: Job, archive
     courier.settle()
     assert [one.copies for one in archive.stored()] == [2, 2]
     assert the_study(store) == (State.DONE, "The results are at: pacs.")
+
+
+def test_while_deliveries_are_paused_nothing_leaves_and_then_all(store: Store, job: Job, archive: Archive) -> None:
+    courier = Courier(store.means(), (parse_destination("pacs", archive.address),))
+    store.index.operators.pause(Queue.DELIVERY, Order("local", store.now), paused=True)
+    deliver(courier, job)
+    assert (archive.stored(), set(states(store).values())) == ((), {DeliveryState.PENDING})
+    assert courier.outlook() == "The results are ready and wait: deliveries are paused."
+    store.index.operators.pause(Queue.DELIVERY, Order("local", store.now), paused=False)
+    assert courier.visit(courier.destinations[0])
+    assert set(states(store).values()) == {DeliveryState.SENT}

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,9 +32,8 @@ def child(*lines: str) -> Command:
 def run(folder: Path, command: Command, limits: Limits | None = None, heard: list[tuple[str, int]] | None = None) -> Ended:
     """Run it with a note of the progress."""
     note = [] if heard is None else heard
-    stop = threading.Event()
     return run_analysis(
-        REQUEST, folder, limits or Limits(), lambda stage, percent: note.append((stage, percent)), stop, command
+        REQUEST, folder, limits or Limits(), lambda stage, percent: note.append((stage, percent)), lambda: None, command
     )
 
 
@@ -77,10 +75,14 @@ def test_too_much_time_ends_the_child(tmp_path: Path) -> None:
 
 def test_a_stop_ends_the_child_and_is_no_fault(tmp_path: Path) -> None:
     """The job goes on at the next start, so nothing of it may look like a failure."""
-    stop = threading.Event()
-    threading.Timer(0.5, stop.set).start()
+    until = time.monotonic() + 0.5
+
+    def wanted() -> None:
+        if time.monotonic() > until:
+            raise Interrupted
+
     with pytest.raises(Interrupted):
-        run_analysis(REQUEST, tmp_path, Limits(), lambda _stage, _percent: None, stop, child("time.sleep(30)"))
+        run_analysis(REQUEST, tmp_path, Limits(), lambda _stage, _percent: None, wanted, child("time.sleep(30)"))
 
 
 def test_a_work_folder_is_gone_afterwards(tmp_path: Path) -> None:

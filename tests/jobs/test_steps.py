@@ -12,7 +12,7 @@ from service.dicom.destination import Destination
 from service.jobs.delivery import Courier
 from service.jobs.job import After, Interrupted, Job
 from service.jobs.messages import Answer, MadeFile, Request
-from service.jobs.process import Ended, Limits, Progress
+from service.jobs.process import Ended, Limits, Progress, Wanted
 from service.jobs.steps import Steps
 from service.options import AnalysisOptions, RoleRule
 from service.store.records import State
@@ -21,7 +21,7 @@ from tests.jobs.conftest import NOW, STUDY, Store
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
 RESULT = Answer(record={"verdict": "v"}, made=(MadeFile("sr", SR, "9.1", "1-sr.dcm"),))
 
-Run = Callable[[Request, Path, Limits, Progress, threading.Event], Ended]
+Run = Callable[[Request, Path, Limits, Progress, Wanted], Ended]
 
 
 def steps_of(store: Store, tmp_path: Path, run: Run) -> Steps:
@@ -33,7 +33,7 @@ def steps_of(store: Store, tmp_path: Path, run: Run) -> Steps:
 def answers(answer: Answer | None, fault: str = "") -> Run:
     """An analysis that ends like this; objects are written as the real one does."""
 
-    def run(_request: Request, folder: Path, _limits: Limits, progress: Progress, _stop: threading.Event) -> Ended:
+    def run(_request: Request, folder: Path, _limits: Limits, progress: Progress, _wanted: Wanted) -> Ended:
         progress("measure", 50)
         for made in answer.made if answer else ():
             (folder / made.name).write_bytes(b"object")

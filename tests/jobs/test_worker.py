@@ -8,6 +8,7 @@ from service.jobs.worker import Worker
 from service.store.records import State
 from service.study.complete import CompletionRule
 from tests.jobs.conftest import STUDY, Store
+from tests.store.builders import replay
 
 RULE = CompletionRule(quiet_s=60.0, quiet_after_release_s=10.0)
 
@@ -88,7 +89,7 @@ def test_a_replay_is_a_new_job_wherever_it_was_asked_for(store: Store) -> None:
     worker.look()
     store.index.set_state(STUDY, job.content_version, State.FAILED, "It failed.")
     worker.look()
-    store.index.reopen(STUDY)
+    replay(store.index)
     worker.look()
     assert queue.jobs == [job.id, f"{STUDY}/{job.content_version}/2"]
 

@@ -18,6 +18,7 @@ from service.phantom.patient import PhantomPatient
 from service.phantom.write import write_study
 from service.settings import Completion, DestinationTable, ListenerTable, Settings, Storage, Web, Worker
 from service.store.records import ENDED, State, StudyDetail
+from tests.store.builders import replay
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
@@ -98,7 +99,7 @@ def test_a_replay_sends_the_same_objects(service: Service, archive: Archive, pat
     deliver(service, write_study(patient, tmp_path / "phantom", seg="fractional"))
     detail = settled(service, 1)
     before = {made.sop_instance_uid for made in detail.outputs}
-    service.index.reopen(detail.summary.study_instance_uid)
+    replay(service.index, detail.summary.study_instance_uid)
     again = settled(service, 1)
     assert again.summary.attempt == 2
     assert {made.sop_instance_uid for made in again.outputs} == before

@@ -7,7 +7,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from service.store.index import Index
-from service.store.records import DeliveryState, MadeObject, Received
+from service.store.orders import Order
+from service.store.records import Begin, DeliveryState, MadeObject, Received, Version
 from service.store.way import Noted
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -68,3 +69,16 @@ def mark(index: Index, of: tuple[str, str], state: DeliveryState, status: int | 
     next_try_at = when if state is DeliveryState.PENDING else None
     assert index.lines.mark([uid], held, Noted(state, when, status, detail, next_try_at, state is not DeliveryState.VERIFIED))
     index.lines.leave(held)
+
+
+def order(seconds: float = 0, who: str = "local") -> Order:
+    """Somebody asks."""
+    return Order(who, at(seconds))
+
+
+def replay(index: Index, study: str = STUDY, seconds: float = 0) -> Version:
+    """Somebody lets the newest version of a study be analysed again."""
+    index.operators.rerun(study, Begin.ANALYSE, order(seconds))
+    detail = index.study(study)
+    assert detail is not None
+    return index.version(study, detail.summary.content_version)

@@ -8,7 +8,7 @@ import pytest
 from service.errors import TryAgain, Unusable
 from service.store.index import Index
 from service.store.records import DeliveryState, MadeObject, State, Version
-from tests.store.builders import STUDY, arrival, at, made, mark
+from tests.store.builders import STUDY, arrival, at, made, mark, replay
 
 
 def complete(index: Index, *numbers: int, seconds: float = 60) -> Version:
@@ -113,7 +113,7 @@ def test_progress_is_shown_within_its_limits(index: Index) -> None:
 def test_a_replay_is_another_attempt_at_the_same_content(index: Index) -> None:
     version = complete(index, 1)
     index.set_state(STUDY, version.content_version, State.FAILED, "The archive refused.")
-    again = index.reopen(STUDY, at(200))
+    again = replay(index, STUDY, 200)
 
     assert (again.content_version, again.attempt, again.state) == (version.content_version, 2, State.QUEUED)
     assert again.job_id.endswith("/2")
@@ -126,7 +126,7 @@ def test_a_replay_tries_failed_deliveries_again(index: Index) -> None:
     index.plan_deliveries(STUDY, version.content_version, ["archive"], at(70))
     mark(index, ("1.9.1", "archive"), DeliveryState.FAILED, 0xA900, "No.", at(71))
     index.set_state(STUDY, version.content_version, State.FAILED, "The archive refused.")
-    index.reopen(STUDY, at(80))
+    replay(index, STUDY, 80)
 
     assert [delivery.state for delivery in index.deliveries(STUDY)] == [DeliveryState.PENDING]
 
@@ -135,16 +135,16 @@ def test_what_is_at_work_cannot_be_replayed(index: Index) -> None:
     complete(index, 1)
 
     with pytest.raises(TryAgain, match="still queued"):
-        index.reopen(STUDY)
+        replay(index)
 
 
 def test_what_was_never_complete_cannot_be_replayed(index: Index) -> None:
     index.add_instance(arrival(1, reason_ignored="A report."))
 
     with pytest.raises(Unusable, match="no such version"):
-        index.reopen(STUDY)
+        replay(index)
     with pytest.raises(Unusable, match="no such study"):
-        index.reopen("9.9")
+        replay(index, "9.9")
     with pytest.raises(Unusable, match="no such study"):
         index.close_version("9.9", at(0))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from service.errors import Unusable
 from service.store.index import Index
 from service.store.records import DeliveryState, MadeObject, Received, State
 from service.web.app import create_app
@@ -20,20 +19,6 @@ from tests.web.sample import AT, RECEIVING, STUDY, VERDICT, record
 
 PATIENT = "PAT-4711"
 HOSTILE = "<b>T1 VIBE</b> portal venous"
-
-
-class FakeControl:
-    """Remembers who was replayed; refuses a study that is still being received."""
-
-    def __init__(self) -> None:
-        self.replayed: list[str] = []
-
-    def replay(self, study_uid: str) -> str:
-        """The id of the new job."""
-        if study_uid == RECEIVING:
-            raise Unusable("replay.receiving", "Images are still coming; the analysis starts by itself.")
-        self.replayed.append(study_uid)
-        return f"{study_uid}/0123456789ab/2"
 
 
 def receive(
@@ -101,12 +86,6 @@ def index(filled: Path, tmp_path: Path) -> Iterator[Index]:
 
 
 @pytest.fixture
-def control() -> FakeControl:
-    """Who is asked for a replay."""
-    return FakeControl()
-
-
-@pytest.fixture
 def info() -> ServiceInfo:
     """A service with one destination whose disk is fine."""
     return ServiceInfo(
@@ -120,7 +99,7 @@ def info() -> ServiceInfo:
 
 
 @pytest.fixture
-def client(index: Index, control: FakeControl, info: ServiceInfo) -> Iterator[TestClient]:
+def client(index: Index, info: ServiceInfo) -> Iterator[TestClient]:
     """A client that gets the answer even when the service fails, as a real one would."""
-    with TestClient(create_app(index, control, info), raise_server_exceptions=False) as client:
+    with TestClient(create_app(index, info), raise_server_exceptions=False) as client:
         yield client

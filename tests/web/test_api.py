@@ -12,7 +12,7 @@ from httpx2 import Response
 from service.store.index import Index
 from service.web.app import create_app
 from service.web.info import Check, Probed, ServiceInfo
-from tests.web.conftest import PATIENT, FakeControl, finish, receive
+from tests.web.conftest import PATIENT, finish, receive
 from tests.web.sample import AT, RECEIVING, STUDY, VERDICT
 
 
@@ -29,9 +29,9 @@ def test_ready_names_every_check(client: TestClient) -> None:
     assert [check["name"] for check in answer["checks"]] == ["database", "disk"]
 
 
-def test_a_failed_check_is_a_problem_that_says_which(index: Index, control: FakeControl, info: ServiceInfo) -> None:
+def test_a_failed_check_is_a_problem_that_says_which(index: Index, info: ServiceInfo) -> None:
     worker = Check("worker", lambda: Probed(ok=False, sentence="No heartbeat for 95 s."))
-    client = TestClient(create_app(index, control, dataclasses.replace(info, checks=(*info.checks, worker))))
+    client = TestClient(create_app(index, dataclasses.replace(info, checks=(*info.checks, worker))))
 
     answer = client.get("/api/v1/health/ready")
 
@@ -45,11 +45,13 @@ def test_service_counts_studies_in_every_state(client: TestClient) -> None:
 
     assert answer["studies"] == {
         "receiving": 1,
+        "held": 0,
         "queued": 0,
         "analysing": 0,
         "delivering": 0,
         "done": 1,
         "nothing_to_do": 0,
+        "cancelled": 0,
         "failed": 0,
     }
     assert answer["listener"] == "CRYOMARGIN@127.0.0.1:11112"
@@ -76,9 +78,9 @@ def test_the_list_has_state_and_sentence(client: TestClient) -> None:
     assert done["counts"] == {"series": 2, "instances": 1, "ignored": 1, "conflicts": 1}
 
 
-def test_the_list_never_names_a_patient(index: Index, control: FakeControl, info: ServiceInfo) -> None:
+def test_the_list_never_names_a_patient(index: Index, info: ServiceInfo) -> None:
     """Also not when the patient ID is shown on the page of a study."""
-    client = TestClient(create_app(index, control, dataclasses.replace(info, show_patient_id=True)))
+    client = TestClient(create_app(index, dataclasses.replace(info, show_patient_id=True)))
 
     assert PATIENT not in client.get("/api/v1/studies").text
     assert PATIENT not in client.get("/").text
@@ -158,27 +160,27 @@ def test_objects_of_an_earlier_result_stay_visible(client: TestClient, index: In
 
 @pytest.mark.parametrize(("shown", "expected"), [(False, None), (True, PATIENT)])
 def test_the_patient_id_is_shown_only_when_configured(
-    index: Index, control: FakeControl, info: ServiceInfo, *, shown: bool, expected: str | None
+    index: Index, info: ServiceInfo, *, shown: bool, expected: str | None
 ) -> None:
-    client = TestClient(create_app(index, control, dataclasses.replace(info, show_patient_id=shown)))
+    client = TestClient(create_app(index, dataclasses.replace(info, show_patient_id=shown)))
 
     assert expected == client.get(f"/api/v1/studies/{STUDY}").json()["patient_id"]
     assert shown == (PATIENT in client.get(f"/studies/{STUDY}").text)
 
 
-def test_replay_answers_with_the_job(client: TestClient, control: FakeControl) -> None:
+def test_replay_answers_with_the_job(client: TestClient) -> None:
     answer = client.post(f"/api/v1/studies/{STUDY}/replay")
 
     assert answer.status_code == 202
-    assert {"study_instance_uid": STUDY, "job_id": f"{STUDY}/0123456789ab/2"} == answer.json()
-    assert control.replayed == [STUDY]
+    assert re.fullmatch(rf"{STUDY}/[0-9a-f]{{12}}/2", answer.json()["job_id"])
+    assert client.get(f"/api/v1/studies/{STUDY}").json()["state"] == "queued"
 
 
 def test_an_impossible_replay_says_why(client: TestClient) -> None:
     answer = client.post(f"/api/v1/studies/{RECEIVING}/replay")
 
-    assert_problem(answer, 409, "replay.receiving")
-    assert answer.json()["detail"] == "Images are still coming; the analysis starts by itself."
+    assert_problem(answer, 503, "store.not_ended")
+    assert answer.json()["detail"] == "The study is still receiving: ask again when that has ended."
 
 
 @pytest.mark.parametrize(
@@ -190,21 +192,19 @@ def test_an_impossible_replay_says_why(client: TestClient) -> None:
         {"origin": "null"},
     ],
 )
-@pytest.mark.parametrize("path", [f"/api/v1/studies/{STUDY}/replay", f"/studies/{STUDY}/replay"])
-def test_a_page_of_another_site_cannot_replay(
-    client: TestClient, control: FakeControl, path: str, headers: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("path", [f"/api/v1/studies/{STUDY}/replay", f"/studies/{STUDY}/analyse"])
+def test_a_page_of_another_site_cannot_replay(client: TestClient, path: str, headers: dict[str, str]) -> None:
     assert_problem(client.post(path, headers=headers), 403, "forbidden")
-    assert control.replayed == []
+    assert client.get(f"/api/v1/studies/{STUDY}").json()["state"] == "done"
 
 
-def test_our_own_page_can_replay(client: TestClient, control: FakeControl) -> None:
+def test_our_own_page_can_replay(client: TestClient) -> None:
     headers = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
 
-    answer = client.post(f"/studies/{STUDY}/replay", headers=headers, follow_redirects=False)
+    answer = client.post(f"/studies/{STUDY}/analyse", headers=headers, follow_redirects=False)
 
     assert (303, f"/studies/{STUDY}") == (answer.status_code, answer.headers["location"])
-    assert control.replayed == [STUDY]
+    assert client.get(f"/api/v1/studies/{STUDY}").json()["state"] == "queued"
 
 
 def test_a_study_without_images_to_use_is_shown(client: TestClient, index: Index) -> None:

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from service.options import RoleRule
 from service.store.index import Index
-from tests.web.conftest import FakeControl
+from service.store.records import State
 from tests.web.sample import RECEIVING, STUDY
 
 PHASE: dict[str, Any] = {
@@ -39,13 +39,11 @@ def analysed(index: Index) -> Index:
     return index
 
 
-def test_a_role_is_remembered_for_scanner_and_protocol_and_the_study_analysed(
-    client: TestClient, analysed: Index, control: FakeControl
-) -> None:
+def test_a_role_is_remembered_for_scanner_and_protocol_and_the_study_analysed(client: TestClient, analysed: Index) -> None:
     assert client.get(f"/api/v1/studies/{STUDY}").json()["phases"] == [PHASE]
     answer = client.post(URL, json={"roles": [{"phase": PHASE["key"], "role": "arterial"}]})
     assert answer.status_code == 202
-    assert control.replayed == [STUDY]
+    assert analysed.studies(1, state=State.QUEUED)[0].study_instance_uid == STUDY
     assert analysed.role_rules() == (RULE,)
     assert client.get("/api/v1/roles").json()["items"][0]["role"] == "arterial"
     client.post(URL, json={"roles": [{"phase": PHASE["key"], "role": None}]})
@@ -71,16 +69,14 @@ def test_a_point_and_a_time_are_kept_and_what_is_not_said_stays(client: TestClie
         {"zone": 1},
     ],
 )
-def test_what_cannot_be_meant_is_refused_and_nothing_kept(
-    client: TestClient, analysed: Index, control: FakeControl, body: dict[str, Any]
-) -> None:
+def test_what_cannot_be_meant_is_refused_and_nothing_kept(client: TestClient, analysed: Index, body: dict[str, Any]) -> None:
     assert client.post(URL, json=body).status_code == 422
-    assert (analysed.role_rules(), analysed.told(STUDY), control.replayed) == ((), {}, [])
+    assert (analysed.role_rules(), analysed.told(STUDY), analysed.operators.actions()) == ((), {}, ())
 
 
 def test_while_images_come_it_is_kept_for_the_analysis_that_follows(client: TestClient, index: Index) -> None:
     url = f"/api/v1/studies/{RECEIVING}/corrections"
-    assert client.post(url, json={"seeds": [[1, 2, 3]]}).status_code == 409
+    assert client.post(url, json={"seeds": [[1, 2, 3]]}).status_code == 503
     assert index.told(RECEIVING) == {"seeds": [[1.0, 2.0, 3.0]]}
 
 

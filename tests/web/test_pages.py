@@ -22,7 +22,7 @@ from service.store.records import State
 from service.web.app import create_app
 from service.web.info import ServiceInfo
 from tests.peers import require_program
-from tests.web.conftest import FakeControl, receive
+from tests.web.conftest import receive
 from tests.web.sample import AT, NOT_PREDICTIVE, RECEIVING, STUDY, VERDICT
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -37,6 +37,7 @@ class Outline(HTMLParser):
         self.open: list[str] = []
         self.tags: set[str] = set()
         self.addresses: list[str] = []
+        self.links: list[str] = []
         self.attributes: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -44,6 +45,7 @@ class Outline(HTMLParser):
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
         self.addresses += [value or "" for name, value in attrs if name in {"href", "src", "action"}]
+        self.links += [value or "" for name, value in attrs if name in {"href", "src"}]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -75,7 +77,7 @@ def test_a_page_is_whole_and_needs_nothing_from_elsewhere(client: TestClient, pa
 def test_every_link_leads_somewhere(client: TestClient, path: str) -> None:
     found = outline(client.get(path).text)
 
-    assert {200} == {client.get(address).status_code for address in found.addresses if not address.endswith("/replay")}
+    assert {200} == {client.get(address).status_code for address in found.links}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -104,7 +106,7 @@ def test_the_list_leads_to_the_next_page(client: TestClient, index: Index) -> No
 
 def test_an_empty_service_says_where_to_send(tmp_path: Path, info: ServiceInfo) -> None:
     with Index.open(f"sqlite:///{tmp_path / 'empty.sqlite'}") as index:
-        page = TestClient(create_app(index, FakeControl(), info)).get("/").text
+        page = TestClient(create_app(index, info)).get("/").text
 
     assert "Nothing was received yet. Send a study to CRYOMARGIN@127.0.0.1:11112." in text(page)
 
@@ -170,7 +172,7 @@ def test_a_failed_study_can_be_replayed_and_says_why(client: TestClient, index: 
     page = client.get("/studies/1.2.9").text
 
     assert "The analysis took longer than 600 s." in page
-    assert 'action="/studies/1.2.9/replay"' in page
+    assert 'action="/studies/1.2.9/analyse"' in page
 
 
 def test_a_study_at_work_renews_itself_and_shows_progress(client: TestClient, index: Index) -> None:
@@ -193,7 +195,7 @@ def test_a_finished_study_does_not_renew_itself(client: TestClient) -> None:
 
 def test_pages_work_under_a_prefix(index: Index, info: ServiceInfo) -> None:
     """A proxy may serve them below a path of its own."""
-    client = TestClient(create_app(index, FakeControl(), info), root_path="/cryo")
+    client = TestClient(create_app(index, info), root_path="/cryo")
 
     found = outline(client.get("/").text)
 
@@ -204,7 +206,7 @@ def test_pages_work_under_a_prefix(index: Index, info: ServiceInfo) -> None:
 def test_a_real_browser_draws_a_study(index: Index, info: ServiceInfo, tmp_path: Path) -> None:
     """Chromium applies the style sheet under the content security policy, and reports no violation of it."""
     chromium = require_program("chromium")
-    with served(create_app(index, FakeControl(), info)) as port:
+    with served(create_app(index, info)) as port:
         page = browse(chromium, f"http://127.0.0.1:{port}/studies/{STUDY}", tmp_path)
 
     assert "Content Security Policy" not in page.stderr

@@ -14,7 +14,6 @@ from service.store.index import Index
 from service.web.app import create_app
 from service.web.headers import SECURITY_HEADERS
 from service.web.info import ServiceInfo
-from tests.web.conftest import FakeControl
 from tests.web.sample import STUDY
 from tests.web.test_api import assert_problem
 
@@ -33,7 +32,7 @@ class BrokenDatabase:
 def broken(failure: Exception, info: ServiceInfo) -> TestClient:
     """A client of a service whose database fails."""
     index = Index(cast(Database, BrokenDatabase(failure)))
-    return TestClient(create_app(index, FakeControl(), info), raise_server_exceptions=False)
+    return TestClient(create_app(index, info), raise_server_exceptions=False)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_the_api_answers_a_browser_with_problem_details_too(client: TestClient) 
 
 
 def test_what_was_asked_cannot_write_into_the_page(client: TestClient) -> None:
-    answer = client.get("/studies/<script>alert(1)<%2Fscript>", headers={"accept": "text/html"})
+    answer = client.get("/nothing/<script>alert(1)<%2Fscript>", headers={"accept": "text/html"})
 
     assert answer.status_code == 404
     assert "<script" not in answer.text

@@ -1,0 +1,91 @@
+"""Show that this worker lives, and begin anew what a worker left that does not."""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from service import __version__
+from service.store.index import Index
+from service.store.orders import Machine
+
+MISSED = 2.0  # heartbeats without a sign after which a worker counts as dead: with the looks between, below three
+
+log = structlog.get_logger("watchdog")
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Who shows itself how often (s): the name of the worker, the shape of its workflows, how many analyses it takes."""
+
+    worker: str
+    shape: str
+    parallel: int
+    every_s: float = 15.0
+
+
+class Watchdog:
+    """One thread. Whether another worker stands still is judged by its beats and our own clock: clocks need not agree."""
+
+    def __init__(
+        self, index: Index, pulse: Pulse, clock: Callable[[], datetime], ticks: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._index = index
+        self._pulse = pulse
+        self._clock = clock
+        self._ticks = ticks
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._next_beat = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def join(self) -> None:
+        """Be one of the workers. What an earlier one of this name left is gone on with; of another shape, it is begun anew."""
+        pulse = self._pulse
+        if not self._index.machines.join(pulse.worker, platform.node(), __version__, pulse.shape, self._clock()):
+            self._take_over([pulse.worker])
+
+    def start(self) -> None:
+        """Begin to beat and to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say goodbye: what is left is for the others at once."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._index.machines.leave(self._pulse.worker)
+
+    def look(self) -> None:
+        """Beat when it is time, and take over from those that are dead."""
+        if self._ticks() >= self._next_beat:
+            self._next_beat = self._ticks() + self._pulse.every_s
+            self._index.machines.beat(self._pulse.worker, self._pulse.parallel, self._clock())
+        self._take_over(self._dead(self._index.machines.all()))
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pulse.every_s / 5):
+            try:
+                self.look()
+            except Exception:  # an outer door: a lost database must not end the watch
+                log.exception("watch_failed")
+
+    def _dead(self, machines: Iterable[Machine]) -> list[str]:
+        return [one.name for one in machines if one.name != self._pulse.worker and self._is_dead(one) and one.jobs]
+
+    def _is_dead(self, one: Machine) -> bool:
+        beat, since = self._seen.get(one.name, (-1, 0.0))
+        if beat != one.beat:
+            self._seen[one.name] = (one.beat, self._ticks())
+            return one.left
+        return one.left or self._ticks() - since > MISSED * self._pulse.every_s
+
+    def _take_over(self, workers: list[str]) -> None:
+        for version in self._index.work.take_over(workers):
+            log.warning("taken_over", study=version.study_instance_uid, job=version.job_id)

@@ -1,0 +1,96 @@
+"""Who is dead is judged by beats that stand still, on our own clock."""
+
+from __future__ import annotations
+
+from service.jobs.watchdog import MISSED, Pulse, Watchdog
+from service.store.orders import Share
+from service.store.records import State
+from tests.jobs.conftest import STUDY, Store
+
+EVERY_S = 10.0
+
+
+class Ticks:
+    """A clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Now."""
+        return self.now
+
+
+def dog(store: Store, ticks: Ticks, worker: str, shape: str = "2") -> Watchdog:
+    """A worker's watchdog that looks only when told to."""
+    made = Watchdog(store.index, Pulse(worker, shape, 1, EVERY_S), store.clock, ticks)
+    made.join()
+    return made
+
+
+def owner(store: Store) -> str:
+    """Who has the study."""
+    (job,) = store.index.waiting_jobs()
+    return job.owner
+
+
+def test_what_a_worker_left_that_stands_still_is_begun_anew_before_three_heartbeats(store: Store) -> None:
+    ticks = Ticks()
+    store.receive("1.1")
+    store.close()
+    first, second = dog(store, ticks, "worker-1"), dog(store, ticks, "worker-2")
+    first.look()
+    store.index.work.claim(Share("worker-1"))
+    second.look()
+    ticks.now += MISSED * EVERY_S
+    second.look()
+    assert owner(store) == "worker-1"
+    ticks.now += EVERY_S / 5
+    second.look()
+    assert owner(store) == ""
+    assert ticks.now - 100.0 < 3 * EVERY_S
+
+
+def test_a_worker_that_beats_keeps_its_work_whatever_its_clock_says(store: Store) -> None:
+    ticks = Ticks()
+    store.receive("1.1")
+    store.close()
+    first, second = dog(store, ticks, "worker-1"), dog(store, ticks, "worker-2")
+    store.index.work.claim(Share("worker-1"))
+    for _beat in range(10):
+        first.look()
+        second.look()
+        ticks.now += EVERY_S
+    assert owner(store) == "worker-1"
+
+
+def test_a_worker_that_stopped_leaves_its_work_at_once(store: Store) -> None:
+    ticks = Ticks()
+    store.receive("1.1")
+    store.close()
+    first, second = dog(store, ticks, "worker-1"), dog(store, ticks, "worker-2")
+    store.index.work.claim(Share("worker-1"))
+    first.stop()
+    second.look()
+    assert owner(store) == ""
+
+
+def test_a_worker_that_comes_back_goes_on_with_its_own(store: Store) -> None:
+    store.receive("1.1")
+    store.close()
+    dog(store, Ticks(), "worker-1")
+    store.index.work.claim(Share("worker-1"))
+    dog(store, Ticks(), "worker-1")
+    assert owner(store) == "worker-1"
+
+
+def test_jobs_of_another_shape_are_begun_anew(store: Store) -> None:
+    """After an upgrade whose workflows differ, nothing may wait for an engine that is no more."""
+    store.receive("1.1")
+    store.close()
+    dog(store, Ticks(), "worker-1", "1")
+    store.index.work.claim(Share("worker-1"))
+    dog(store, Ticks(), "worker-1", "2")
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    assert (detail.summary.state, detail.summary.attempt) == (State.QUEUED, 2)
