@@ -34,6 +34,7 @@ def options_of(settings: Settings) -> AnalysisOptions:
         labels=labels,
         outputs=settings.report.outputs,
         patient_on_page=settings.report.patient_on_page,
+        network=settings.analysis.network,
         roles=tuple(RoleRule(**table.model_dump()) for table in settings.analysis.role),
     )
 

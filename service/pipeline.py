@@ -18,7 +18,7 @@ from service.regions.coverage import liver_left_out
 from service.regions.joined import pairs_of
 from service.regions.margin_surface import MarginSurface, margin_surface
 from service.regions.region import Drawing, Exam, Kind, Regions
-from service.regions.table import segment_all
+from service.regions.table import Segmenter, segment_all
 from service.regions.visibility import Visibility, visibility
 from service.report.result import PhaseUse, Result, Software, TumorResult
 from service.report.tracking import CONTINUED, is_continued, tracking_uids
@@ -61,7 +61,12 @@ class ReadStudy:
     left_out: tuple[str, ...] = ()
 
 
-def analyse(read: ReadStudy, options: AnalysisOptions, progress: Progress = lambda _stage, _percent: None) -> Result:
+def analyse(
+    read: ReadStudy,
+    options: AnalysisOptions,
+    progress: Progress = lambda _stage, _percent: None,
+    network: Segmenter | None = None,
+) -> Result:
     """Everything that one study says about its ablation margins.
 
     Raises:
@@ -74,7 +79,7 @@ def analyse(read: ReadStudy, options: AnalysisOptions, progress: Progress = lamb
     progress("align", 20)
     exam, uses = _exam(read, volumes, uses)
     progress("segment", 45)
-    regions = segment_all(exam, options.segmenters, [(key, Kind(kind)) for key, kind in options.labels])
+    regions = segment_all(exam, options.segmenters, [(key, Kind(kind)) for key, kind in options.labels], network)
     progress("measure", 75)
     return _result(read, exam, regions, uses)
 

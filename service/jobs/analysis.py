@@ -18,6 +18,7 @@ from service.dicom.drawings import read_drawings
 from service.dicom.read import Unreadable, read_instances, read_planes
 from service.errors import Faulty, Unusable
 from service.jobs.messages import MadeFile
+from service.jobs.networks import load_network
 from service.jobs.software import software
 from service.options import AnalysisOptions, Earlier
 from service.pipeline import ReadStudy, analyse, choose_phases
@@ -74,7 +75,8 @@ def analyse_files(
         read = read_study(paths, options, created_at, content_version=content_version, earlier=earlier)
         phases = understood(read.study, read.roles)
         progress("read", 20)
-        result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10))
+        network = load_network(options.network) if options.network else None
+        result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10), network)
         progress("report", 92)
         made = compose(result, source_headers(result, read.study.drawings), options)
         return Outcome(to_record(result), made, phases=phases)

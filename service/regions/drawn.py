@@ -6,13 +6,16 @@ What a segment is of is decided by a table of codes and words, the first that fi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
 from service.errors import Unusable
+from service.regions.between_slices import every_second, filled, left_out
+from service.regions.plausible import implausible
+from service.regions.readers import one_reading
 from service.regions.region import Drawing, DrawnMask, DrawnPolygons, Exam, Kind, Region, Regions
 from service.volumes.volume import Array, Index, Matrix, Volume, box_of, within
 
@@ -54,16 +57,25 @@ def segment(exam: Exam, labels: Labels = LABELS) -> Regions:
     if not found:
         raise Unusable(NOTHING_DRAWN, "The study holds no contour (SEG or RTSTRUCT) of tumor, zone or liver.")
     filled = [(drawing, kind) for drawing, kind in found if not _is_empty(drawing)]
-    regions = [_region(drawing, kind, exam.phases[exam.reference]) for drawing, kind in filled]
+    made = [_region(drawing, kind, exam.phases[exam.reference]) for drawing, kind in filled]
+    reading = one_reading([region for region, _ in made])
+    faults = {id(region): implausible(region, reading.regions) for region in reading.regions}
+    regions = [region for region in reading.regions if not faults[id(region)]]
     of_kind = {kind: tuple(region for region in regions if region.kind is kind) for kind in Kind}
+    doubted = {region.kind: fault for region in reading.regions if (fault := faults[id(region)])}
+    empty = [f"The contour '{drawing.label}' is empty." for drawing, _ in found if _is_empty(drawing)]
     return Regions(
         liver=next(iter(of_kind[Kind.LIVER]), None),
         zones=of_kind[Kind.ABLATION_ZONE],
         tumors=of_kind[Kind.TUMOR],
         vessels=next(iter(of_kind[Kind.VESSEL]), None),
-        reasons={kind: f"Nobody drew the {kind.value.replace('_', ' ')}." for kind in Kind if not of_kind[kind]},
-        notes=tuple(f"The contour '{drawing.label}' is empty." for drawing, _ in found if _is_empty(drawing)),
+        reasons={kind: doubted.get(kind, _nobody(kind)) for kind in Kind if not of_kind[kind]},
+        notes=(*empty, *(note for _, note in made if note), *reading.notes, *dict.fromkeys(doubted.values())),
     )
+
+
+def _nobody(kind: Kind) -> str:
+    return f"Nobody drew the {kind.value.replace('_', ' ')}."
 
 
 def kind_of(drawing: Drawing, labels: Labels) -> Kind | None:
@@ -81,24 +93,31 @@ def kind_of(drawing: Drawing, labels: Labels) -> Kind | None:
     return next((kind for key, kind in labels if key in drawing.codes), None)
 
 
-def _region(drawing: Drawing, kind: Kind, onto: Volume) -> Region:
-    mask, binary = _mask(drawing, onto)
-    if kind is not Kind.VESSEL:  # one may leave the slices and come back
-        _require_every_slice(drawing.label, drawing.mask if isinstance(drawing, DrawnMask) else mask)
+def _region(drawing: Drawing, kind: Kind, onto: Volume) -> tuple[Region, str]:
+    """The region on the grid of the images, and a sentence where slices had to be filled in."""
+    whole, deviation, note = drawing, 0.0, ""
+    if kind is not Kind.VESSEL and isinstance(drawing, DrawnMask):  # a vessel may leave the slices and come back
+        mask, deviation, note = _on_every_slice(drawing.label, drawing.mask)
+        whole = replace(drawing, mask=mask)
+    mask, binary = _mask(whole, onto)
+    if kind is not Kind.VESSEL and isinstance(drawing, DrawnPolygons):
+        mask, deviation, note = _on_every_slice(drawing.label, mask)
     if not (mask.values > 0.5).any():
         raise Unusable(
             "regions.drawn_elsewhere",
             f"The contour '{drawing.label}' does not lie in the volume that is measured: check its frame of reference.",
         )
-    return Region(
+    region = Region(
         kind,
         mask,
         _method(drawing),
         binary=binary,
         label=drawing.label,
+        edge_sd=deviation,
         source_uid=drawing.source_uid,
         tracking_uid=drawing.tracking_uid if isinstance(drawing, DrawnMask) else "",
     )
+    return region, note
 
 
 def _is_empty(drawing: Drawing) -> bool:
@@ -106,16 +125,23 @@ def _is_empty(drawing: Drawing) -> bool:
     return isinstance(drawing, DrawnMask) and not (drawing.mask.values > 0.5).any()
 
 
-def _require_every_slice(label: str, mask: Volume) -> None:
-    """No slice left out between two that show the same part: what is drawn would be a stack of plates, not a body."""
-    drawn = mask.values > 0.5
-    filled = np.flatnonzero(drawn.any(axis=(1, 2)))
-    left_out = sum(b - a - 1 for a, b in pairwise(filled.tolist()) if b - a > 1 and (drawn[a] & drawn[b]).any())
-    if left_out:
+def _on_every_slice(label: str, mask: Volume) -> tuple[Volume, float, str]:
+    """The mask with every second slice filled in, what that adds to the deviation of its surface (mm), and a sentence.
+
+    Raises:
+        Unusable: More than one slice was left out in a row: it would be a stack of plates, not a body.
+    """
+    missing = left_out(mask)
+    if not missing:
+        return mask, 0.0, ""
+    if not every_second(mask):
         raise Unusable(
             "regions.drawn_slices",
-            f"The contour '{label}' leaves out {left_out} slice(s) between those that it is drawn on; draw it on every slice.",
+            f"The contour '{label}' leaves out {len(missing)} slice(s) between those that it is drawn on, more than one in a "
+            "row; draw it on every slice.",
         )
+    whole, deviation = filled(mask)
+    return whole, deviation, f"The contour '{label}' was not drawn on {len(missing)} slice(s); they were filled in between."
 
 
 def _mask(drawing: Drawing, onto: Volume) -> tuple[Volume, bool]:

@@ -19,12 +19,17 @@ class Segmenter(Protocol):
         ...
 
 
-def segmenters(labels: drawn.Labels = ()) -> Mapping[str, Segmenter]:
-    """All segmenters by name; `labels` go before the built-in table of `drawn`."""
+def segmenters(labels: drawn.Labels = (), network: Segmenter | None = None) -> Mapping[str, Segmenter]:
+    """All segmenters by name; `labels` go before the built-in table of `drawn`, `network` is the one of this hospital."""
     return {
         "drawn": lambda exam: drawn.segment(exam, (*labels, *drawn.LABELS)),
+        "network": network or _no_network,
         "classical": classical.segment,
     }
+
+
+def _no_network(exam: Exam) -> Regions:  # noqa: ARG001 - the signature is that of a segmenter
+    raise Unusable("regions.no_network", "No network is configured (analysis.network).")
 
 
 @dataclass(slots=True)
@@ -48,14 +53,16 @@ class _Found:
         self.notes.extend(regions.notes)
 
 
-def segment_all(exam: Exam, names: Sequence[str], labels: drawn.Labels = ()) -> Regions:
+def segment_all(exam: Exam, names: Sequence[str], labels: drawn.Labels = (), network: Segmenter | None = None) -> Regions:
     """Each kind of region from the first segmenter, in the order of `names`, that finds it.
+
+    `network` needs files and programs, so it is made outside.
 
     Raises:
         Unusable: None of them finds an ablation zone: the fault of the last one that failed, or `regions.no_zone`.
     """
     found = _Found()
-    table = segmenters(labels)
+    table = segmenters(labels, network)
     for name in names:
         if {Kind.ABLATION_ZONE, Kind.TUMOR, Kind.LIVER} <= found.regions.keys():
             break

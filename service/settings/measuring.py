@@ -55,7 +55,7 @@ class Analysis(Table):
     together (0: no limit).
     """
 
-    segmenters: Annotated[tuple[Literal["drawn", "classical"], ...], Field(min_length=1)] = ("drawn", "classical")
+    segmenters: Annotated[tuple[Literal["drawn", "network", "classical"], ...], Field(min_length=1)] = ("drawn", "classical")
     memory_mb: Annotated[int, Field(ge=256)] = 2048
     timeout_s: Seconds = 600.0
     attempts: Annotated[int, Field(ge=1)] = 3
@@ -63,6 +63,13 @@ class Analysis(Table):
     parallel_in_all: Annotated[int, Field(ge=0)] = 0
     drawn: Drawn = Drawn()
     role: tuple[RoleTable, ...] = ()
+    network: str = ""
+
+    @model_validator(mode="after")
+    def _network_has_its_folder(self) -> Analysis:
+        if "network" in self.segmenters and not self.network:
+            raise ValueError("the segmenter network needs analysis.network, its folder")
+        return self
 
 
 class Report(Table):

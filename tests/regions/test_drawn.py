@@ -87,10 +87,9 @@ def test_polygons_fill_the_ball_they_outline() -> None:
 
 
 def test_hole_in_a_polygon_stays_open() -> None:
-    outer, inner = circle("Liver", 10.0), circle("Liver", 4.0)
+    outer, inner = circle("Tumor", 10.0), circle("Tumor", 4.0)
     both = replace(outer, polygons=(*outer.polygons, *inner.polygons))
-    mask = segment(exam(both)).liver
-    assert mask is not None
+    (mask,) = segment(exam(both)).tumors
     middle = tuple(size // 2 for size in mask.mask.shape)
     assert mask.mask.values[middle] < 0.1
 
@@ -116,22 +115,94 @@ def test_nothing_drawn_is_said() -> None:
     assert refusal.value.code == "regions.nothing_drawn"
 
 
-def plates(label: str) -> DrawnMask:
-    """A ball of 8 mm drawn on every second slice."""
-    whole = mask_of(label)
-    values = whole.mask.values.copy()
-    values[1::2] = 0.0
+WIDE = grid(21.0)
+
+
+def plates(label: str, step: int) -> DrawnMask:
+    """A ball of 14 mm drawn on every second or third slice."""
+    whole = DrawnMask("1.2.3.4", 1, label, (), fractions(ball(14.0), WIDE), fractional=True)
+    values = np.zeros_like(whole.mask.values)
+    values[3::step] = whole.mask.values[3::step]
     return replace(whole, mask=whole.mask.with_values(values))
 
 
+def rings(label: str, step: int) -> DrawnPolygons:
+    return replace(circle(label, 8.0), polygons=circle(label, 8.0).polygons[::step])
+
+
 @pytest.mark.parametrize(
-    "drawing", [plates("Tumor"), replace(circle("Liver", 8.0), polygons=circle("Liver", 8.0).polygons[::2])]
+    ("drawing", "radius", "onto"), [(plates("Tumor", 2), 14.0, WIDE), (rings("Tumor", 2), 8.0, grid(16.0))]
 )
-def test_contour_on_every_second_slice_is_refused(drawing: Drawing) -> None:
-    """The gaps would be untreated liver inside the zone, or vessels into it."""
+def test_contour_on_every_second_slice_is_filled_in_and_said_to_be(drawing: Drawing, radius: float, onto: Volume) -> None:
+    """Left empty the gaps would be untreated liver inside the zone, or vessels into it."""
+    regions = segment(exam(drawing, onto=onto))
+    (tumor,) = regions.tumors
+    truth = fractions(ball(radius), onto).values
+    drawn = np.flatnonzero((tumor.mask.values > 0.5).any(axis=(1, 2)))
+    part = slice(drawn[0], drawn[-1] + 1)
+    assert float(tumor.mask.values[part].sum()) == pytest.approx(float(truth[part].sum()), rel=0.1)
+    assert tumor.edge_sd == pytest.approx(9.0 / (2 * radius), rel=0.2)
+    assert "was not drawn on" in regions.notes[0]
+
+
+@pytest.mark.parametrize("drawing", [plates("Tumor", 3), rings("Liver", 3)])
+def test_contour_on_every_third_slice_is_refused(drawing: Drawing) -> None:
     with pytest.raises(Unusable) as refusal:
-        segment(exam(drawing))
+        segment(exam(drawing, onto=WIDE if isinstance(drawing, DrawnMask) else None))
     assert refusal.value.code == "regions.drawn_slices"
+
+
+def of(source: str, drawing: DrawnMask, by: tuple[int, int, int] = (0, 0, 0)) -> DrawnMask:
+    """The same by another reader, moved by whole voxels."""
+    moved = np.roll(drawing.mask.values, by, axis=(0, 1, 2))
+    return replace(drawing, source_uid=source, mask=drawing.mask.with_values(moved))
+
+
+def test_two_readers_of_one_tumor_are_not_two_tumors() -> None:
+    """The more complete reading is used; the other one is compared and said."""
+    first = [of("1.1", mask_of("Tumor")), of("1.1", mask_of("Ablation zone"))]
+    second = [of("1.2", mask_of("Tumor"), (0, 1, 1))]
+    for drawings in ([*first, *second], [*second, *first]):
+        regions = segment(exam(*drawings))
+        assert [region.source_uid for region in (*regions.tumors, *regions.zones)] == ["1.1", "1.1"]
+        assert "More than one reader drew the tumor" in regions.notes[0]
+
+
+def test_of_two_complete_readers_the_latest_object_is_used_whole() -> None:
+    both = [of(source, mask_of(label)) for source in ("1.1", "1.2") for label in ("Tumor", "Ablation zone")]
+    regions = segment(exam(*both))
+    assert [region.source_uid for region in (*regions.tumors, *regions.zones)] == ["1.2", "1.2"]
+    assert len(regions.notes) == 2
+
+
+def test_what_one_reader_alone_drew_is_used_with_the_other_ones_contours() -> None:
+    """One object for each structure is how some programs write; a tumor elsewhere is another tumor."""
+    wide = grid(30.0)
+    here = DrawnMask("1.1", 1, "Tumor", (), fractions(ball(6.0, (-14, 0, 0)), wide), True)
+    there = DrawnMask("1.2", 1, "Tumor", (), fractions(ball(6.0, (14, 0, 0)), wide), True)
+    zone = DrawnMask("1.3", 1, "Ablation zone", (), fractions(ball(10.0, (14, 0, 0)), wide), True)
+    regions = segment(exam(here, there, zone, onto=wide))
+    assert (len(regions.tumors), len(regions.zones), regions.notes) == (2, 1, ())
+
+
+def test_a_tumor_outside_of_liver_and_zone_is_not_measured() -> None:
+    wide = grid(48.0)
+    liver = DrawnMask("1.1", 1, "Liver", (), fractions(ball(24.0, (-18, 0, 0)), wide), True)
+    tumor = DrawnMask("1.1", 2, "Tumor", (), fractions(ball(8.0, (26, 0, 0)), wide), True)
+    regions = segment(exam(liver, tumor, onto=wide))
+    assert regions.tumors == ()
+    assert regions.reasons is not None
+    assert "outside of liver and ablation zone" in regions.reasons[Kind.TUMOR]
+    inside = replace(tumor, mask=fractions(ball(8.0, (-10, 0, 0)), wide))
+    assert segment(exam(liver, inside, onto=wide)).tumors
+
+
+def test_a_volume_that_cannot_be_is_not_used() -> None:
+    """A liver of two milliliters is a label on the wrong contour."""
+    regions = segment(exam(mask_of("Liver"), mask_of("Tumor")))
+    assert regions.liver is None
+    assert regions.reasons is not None
+    assert "which is not between 20 and 6000" in regions.reasons[Kind.LIVER]
 
 
 def test_two_bodies_in_one_contour_are_no_gap() -> None:
