@@ -55,6 +55,10 @@ bench-margin *options:
 soak *options:
     uv run python -m tests.validation.soak {{ options }}
 
+# Kill one random process of several at a time, with an analysis that measures nothing and a real Orthanc.
+soak-parts *options:
+    uv run python -m tests.validation.engine.soak {{ options }}
+
 # Time from the last image of a clinical exam to the report in the archive.
 bench *options:
     uv run python -m tests.benchmarks.journey {{ options }}

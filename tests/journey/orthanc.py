@@ -69,6 +69,12 @@ class Orthanc:
         query = {"Level": "Study", "Query": {"StudyInstanceUID": study_uid}}
         return list(self._call("POST", "/tools/find", json.dumps(query).encode()))
 
+    def instances(self, study_uid: str) -> list[str]:
+        """SOP Instance UIDs of a study, as often as they lie there."""
+        query = {"Level": "Instance", "Expand": True, "Query": {"StudyInstanceUID": study_uid}}
+        found = self._call("POST", "/tools/find", json.dumps(query).encode())
+        return [str(one["MainDicomTags"]["SOPInstanceUID"]) for one in found]
+
     def counts(self, name: str) -> dict[str, int]:
         """Instances of a study by modality."""
         counts: dict[str, int] = {}

@@ -1,0 +1,152 @@
+"""Listener, worker and web as processes of their own, which die and are started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.journey.running import ROOT, descendants
+from tests.journey.waiting import free_port
+
+READY = b"event=started"
+CONFIG = """
+[storage]
+folder = {folder}
+minimum_free_mb = 1
+{database}
+[listener]
+port = {dicom}
+[completion]
+quiet_s = 60.0
+quiet_after_release_s = 0.5
+[analysis]
+attempts = 20
+[delivery]
+first_pause_s = 0.5
+longest_pause_s = 2.0
+[web]
+port = {web}
+[worker]
+self_test = false
+[[destination]]
+name = "archive"
+address = "{archive}"
+verify = "{verify}"
+verify_within_s = {within}
+"""
+
+
+@dataclass(slots=True)
+class Part:
+    """One process; `serving` are the seconds that it took each time to serve again after it was killed."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    serving: list[float] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    mark: int = 0
+    noted: bool = True
+
+    def start(self) -> None:
+        """Start; what the process before wrote stays in the log."""
+        self.mark = self.log.stat().st_size if self.log.exists() else 0
+        self.began, self.noted = time.monotonic(), False
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True, env=os.environ | self.environment
+            )
+
+    def is_ready(self) -> bool:
+        """Whether this process serves; one that ended by itself is started again, as a supervisor does."""
+        if self.process is not None and self.process.poll() is not None:
+            self.start()
+        ready = self.log.exists() and READY in self.log.read_bytes()[self.mark :]
+        if ready and not self.noted:
+            self.serving.append(time.monotonic() - self.began)
+            self.noted = True
+        return ready
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        if self.process is None:
+            return
+        for pid in (self.process.pid, *descendants(self.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def kill_child(self) -> bool:
+        """Its analysis alone; False when it has none now."""
+        below = list(descendants(self.process.pid)) if self.process else []
+        for pid in below:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(below)
+
+
+class Parts:
+    """A listener, some workers and a web process on one storage."""
+
+    def __init__(
+        self, folder: Path, archive: str, *, port: int, verify: str, pretend_s: float = 0.5, within_s: float = 20.0
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.notes = port, folder / "notes.txt"
+        self.storage = folder / "storage"
+        self._config = folder / "service.toml"
+        self._config.write_text(
+            CONFIG.format(
+                folder=json.dumps(str(self.storage)),
+                database="",
+                dicom=port,
+                web=free_port(),
+                archive=archive,
+                verify=verify,
+                within=within_s,
+            )
+        )
+        environment = {"PRETEND_NOTES": str(self.notes), "PRETEND_S": str(pretend_s)}
+        names = {"listener": "listen", "worker": "work", "web": "web"}
+        self.all = {
+            name: Part(name, self._command(command), environment, folder / f"{name}.log") for name, command in names.items()
+        }
+
+    def start(self) -> None:
+        """Start all and wait until they serve."""
+        for part in self.all.values():
+            part.start()
+        self.wait()
+
+    def wait(self, seconds: float = 240.0) -> None:
+        """Until all serve."""
+        deadline = time.monotonic() + seconds
+        while late := [name for name, part in self.all.items() if not part.is_ready()]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not all parts serve: {', '.join(late)}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End all."""
+        for part in self.all.values():
+            part.kill()
+
+    def analyses(self) -> Iterator[tuple[str, str]]:
+        """Word (begin, end) and version of every note that the analyses left."""
+        for line in self.notes.read_text().splitlines() if self.notes.exists() else ():
+            word, _, name = line.partition(" ")
+            yield word, name
+
+    def _command(self, command: str) -> list[str]:
+        return [sys.executable, "-m", "tests.validation.engine.pretend", command, "--config", str(self._config)]

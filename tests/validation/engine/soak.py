@@ -1,0 +1,201 @@
+"""`just soak-parts`: a random process is killed again and again while studies come, and every result arrives exactly once.
+
+Listener, worker, its analysis and the web process run apart; each is killed -9 at a random instant after it serves and
+started again, as a supervisor does. The archive is a real Orthanc that is asked for storage commitment.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cyclopts
+from pydicom.uid import generate_uid
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import Progress
+
+from service.dicom.destination import Caller, parse_destination
+from service.dicom.sender import send
+from service.errors import TryAgain
+from service.store.index import Index
+from service.store.records import ENDED, DeliveryState, State, StudyDetail
+from tests.dicom.wire import an_image
+from tests.journey.orthanc import AE_TITLE, Orthanc
+from tests.journey.test_orthanc import saved
+from tests.journey.waiting import free_port
+from tests.validation import evidence
+from tests.validation.engine.parts import Parts
+from tests.validation.engine.pretended import END, KINDS
+
+VICTIMS = ("listener", "worker", "worker", "child", "web")  # most of what can go wrong is the worker's
+INSTANCES = 6
+LATEST_S = 2.0  # of a random instant, after the victim serves
+SEND_AGAIN_S = 0.5
+PATIENCE_S = 300.0  # after the last kill everything must have ended by then
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened; `faults` are sentences."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    studies: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many kills over how many studies, by when at the latest, and at which instants."""
+
+    kills: int
+    studies: int
+    deadline: float
+    chance: random.Random
+
+
+def main(kills: int = 300, studies: int = 60, minutes: float = 60.0, seed: int = 1, *, write: bool = True) -> None:
+    """Kill `kills` times over `studies` studies, for at most `minutes`; figures go into docs/evidence.md."""
+    console, started, tally = Console(), time.monotonic(), Tally()
+    with tempfile.TemporaryDirectory() as place, Progress(console=console) as progress:
+        folder, port, bar = Path(place), free_port(), progress.add_task("Kills", total=kills)
+        orthanc = Orthanc(folder / "orthanc", port)
+        orthanc.start()
+        parts = Parts(folder / "service", f"{AE_TITLE}@127.0.0.1:{orthanc.port}", port=port, verify="commitment")
+        try:
+            parts.start()
+            plan = Plan(kills, studies, started + 60 * minutes, random.Random(seed))  # noqa: S311 instants, no secrets
+            _kill_while_sending(parts, tally, plan, folder, lambda done: progress.update(bar, completed=done))
+            parts.wait()
+            tally.faults += _faults(parts, orthanc, tally.studies)
+        finally:
+            parts.stop()
+            orthanc.stop()
+    body = f"{evidence.stamp('just soak-parts', time.monotonic() - started)}\n\n{_figures(parts, tally)}"
+    console.print(Markdown(body))
+    if write:
+        evidence.replace("soak-parts", body)
+    sys.exit(1 if tally.faults else 0)
+
+
+def _kill_while_sending(parts: Parts, tally: Tally, plan: Plan, folder: Path, show: Callable[[int], None]) -> None:
+    """Let studies come evenly over the kills, then leave all in peace."""
+    senders: list[threading.Thread] = []
+    while tally.kills.total() < plan.kills and time.monotonic() < plan.deadline:
+        if tally.kills.total() * plan.studies >= len(senders) * plan.kills:
+            senders.append(_new_study(parts, tally, folder))
+        _kill(parts, plan.chance, tally)
+        show(tally.kills.total())
+    for sender in senders:
+        sender.join()
+
+
+def _new_study(parts: Parts, tally: Tally, folder: Path) -> threading.Thread:
+    """A modality that sends again what was not acknowledged, for as long as it takes."""
+    study = str(generate_uid(prefix=None))  # short: series have a number behind it
+    tally.studies.append(study)
+    place = folder / "sent" / study
+    place.mkdir(parents=True)
+    changes = {"PatientID": f"SOAK-{len(tally.studies)}"}
+    paths = [saved(an_image(changes=changes, study=study), place) for _ in range(INSTANCES)]
+    thread = threading.Thread(target=_send, args=(paths, parts.port), daemon=True)
+    thread.start()
+    return thread
+
+
+def _send(paths: Sequence[Path], port: int) -> None:
+    left, listener = list(paths), parse_destination("service", f"CRYOMARGIN@127.0.0.1:{port}")
+    while left:
+        try:
+            answers = send(left, listener, Caller("MODALITY", 20.0))
+            left = [path for path, one in zip(left, answers, strict=True) if one.error is not None]
+        except TryAgain:
+            time.sleep(SEND_AGAIN_S)
+
+
+def _kill(parts: Parts, chance: random.Random, tally: Tally) -> None:
+    """A random process, at a random instant after it serves; then it is started again."""
+    victim = chance.choice(VICTIMS)
+    part = parts.all["worker" if victim == "child" else victim]
+    while not part.is_ready():
+        time.sleep(0.05)
+    time.sleep(chance.uniform(0.0, LATEST_S))
+    if victim == "child":
+        tally.kills[victim] += part.kill_child()
+        return
+    part.kill()
+    tally.kills[victim] += 1
+    part.start()
+
+
+def _faults(parts: Parts, orthanc: Orthanc, studies: Sequence[str]) -> list[str]:
+    """What is not as it must be, one sentence each."""
+    deadline, faults = time.monotonic() + PATIENCE_S, []
+    with Index.open(f"sqlite:///{parts.storage / 'index.sqlite'}") as index:
+        for number, uid in enumerate(studies, start=1):
+            while not _has_ended(detail := index.study(uid)) and time.monotonic() < deadline:
+                time.sleep(0.5)
+            faults += [f"study {number}: {fault}" for fault in _wrong(detail, orthanc)]
+    ended = Counter(name for word, name in parts.analyses() if word == END)
+    faults += [f"{name} was analysed {count} times to the end" for name, count in ended.items() if count > 2]
+    return faults
+
+
+def _has_ended(detail: StudyDetail | None) -> bool:
+    return detail is not None and detail.summary.state in ENDED
+
+
+def _wrong(detail: StudyDetail | None, orthanc: Orthanc) -> list[str]:
+    if detail is None:
+        return ["it is not known"]
+    made = {one.sop_instance_uid for one in detail.outputs}
+    all_made = {one.sop_instance_uid for one in detail.deliveries}
+    there = orthanc.instances(detail.summary.study_instance_uid)
+    newest = {one.state for one in detail.deliveries if one.sop_instance_uid in made}
+    checks = {
+        f"it is {detail.summary.state}: {detail.summary.sentence}": detail.summary.state is State.DONE,
+        f"{detail.summary.instances} of {INSTANCES} instances are there": detail.summary.instances == INSTANCES,
+        f"the result has {len(made)} objects": len(made) == len(KINDS),
+        f"the result is of {detail.result_version}": detail.result_version == detail.summary.content_version,
+        f"its deliveries are {sorted(newest)}": newest == {DeliveryState.VERIFIED},
+        "the archive does not hold its newest result": made <= set(there),
+        "the archive holds what was never made": set(there) <= all_made,
+        "the archive holds an object twice": len(there) == len(set(there)),
+    }
+    return [fault for fault, held in checks.items() if not held]
+
+
+def _figures(parts: Parts, tally: Tally) -> str:
+    notes = Counter(parts.analyses())
+    ended = Counter({name: count for (word, name), count in notes.items() if word == END})
+    rows = [
+        (
+            "kill -9 at random instants",
+            f"{tally.kills.total()}: " + ", ".join(f"{n} {who}" for who, n in tally.kills.most_common()),
+        ),
+        ("studies, all done, verified by storage commitment or C-FIND, each result once in Orthanc", len(tally.studies)),
+        ("analyses begun / ended / versions of content", f"{notes.total() - ended.total()} / {ended.total()} / {len(ended)}"),
+        ("ended analyses that were repeated (once each)", sum(count > 1 for count in ended.values())),
+        *(
+            (f"{name}: from its start to serving again, median and longest", _seconds(part.serving))
+            for name, part in parts.all.items()
+        ),
+        ("faults", "; ".join(tally.faults) or "none"),
+    ]
+    return evidence.table(("what", "result"), rows)
+
+
+def _seconds(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.1f} s, {max(values):.1f} s ({len(values)} times)" if values else "never"
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)
