@@ -55,6 +55,10 @@ bench-margin *options:
 soak *options:
     uv run python -m tests.validation.soak {{ options }}
 
+# What the engine costs beside analysis and quiet time, and a burst.
+bench-engine *options:
+    uv run python -m tests.benchmarks.throughput {{ options }}
+
 # Kill one random process of several at a time, with an analysis that measures nothing and a real Orthanc.
 soak-parts *options:
     uv run python -m tests.validation.engine.soak {{ options }}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -67,6 +68,28 @@ def test_a_destination_tells_what_it_refused(client: TestClient) -> None:
         answer["failed"],
         answer["last_failure"],
     ) == ("archive", 0, 1, "the data set does not match")
+
+
+def test_a_destination_that_is_down_says_since_when_and_what_waits_says_why(client: TestClient, index: Index) -> None:
+    """Also what nobody has tried to send, because it is down."""
+    held = index.lines.take("archive", "worker", AT, AT)
+    assert held is not None
+    index.lines.interrupted(held, "archive (PACS@192.0.2.10:104): nothing listens", AT, AT + timedelta(seconds=40))
+    assert index.lines.resend(STUDY, "archive", AT) == 2
+
+    (destination,) = client.get("/api/v1/destinations").json()["items"]
+    outputs = client.get(f"/api/v1/studies/{STUDY}").json()["outputs"]
+    page = client.get(f"/studies/{STUDY}", headers={"Accept": "text/html"}).text
+
+    again = "2026-03-01T10:30:45Z"
+    assert (destination["down_since"], destination["next_try_at"]) == ("2026-03-01T10:30:05Z", again)
+    assert destination["sentence"] == "archive (PACS@192.0.2.10:104): nothing listens"
+    waiting = [delivery for output in outputs for delivery in output["deliveries"]]
+    assert [(one["state"], one["detail"], one["next_try_at"]) for one in waiting] == [
+        ("pending", destination["sentence"], again)
+    ] * 2
+    assert "sent next at" in page
+    assert ">down</span>" in client.get("/service", headers={"Accept": "text/html"}).text
 
 
 def test_the_list_has_state_and_sentence(client: TestClient) -> None:
