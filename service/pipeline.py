@@ -24,7 +24,7 @@ from service.report.result import PhaseUse, Result, Software, TumorResult
 from service.report.tracking import CONTINUED, is_continued, tracking_uids
 from service.report.verdict import verdict
 from service.study.coverage import missing_slices
-from service.study.model import Phase, Role, RoleGuess, Study
+from service.study.model import Phase, Role, RoleGuess, Study, Vector
 from service.study.timeline import acquired_at, classify_exam
 from service.volumes.align import align
 from service.volumes.brightening import contradictions
@@ -57,6 +57,7 @@ class ReadStudy:
     predecessors: tuple[str, ...] = ()
     known_tumors: tuple[str, ...] = ()
     procedure_at: datetime | None = None
+    seeds: tuple[Vector, ...] = ()
     undecoded: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
@@ -158,7 +159,7 @@ def _exam(read: ReadStudy, volumes: Mapping[Role, Volume], uses: tuple[PhaseUse,
     noted = tuple(replace(use, note=said[use.role]) if use.used and use.role in said else use for use in noted)
     doubted = {use.role for use in noted if use.used and use.role in said and not read.roles[use.phase.key].told}
     if not doubted:
-        return Exam(reference, phases, residuals, read.drawings), noted
+        return Exam(reference, phases, residuals, read.drawings, read.seeds), noted
     left = tuple(replace(use, used=use.used and use.role not in doubted) for use in noted)
     return _exam(read, {role: volume for role, volume in volumes.items() if role not in doubted}, left)
 

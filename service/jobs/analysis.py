@@ -116,6 +116,7 @@ def read_study(
         predecessors=earlier.predecessors,
         known_tumors=earlier.known_tumors,
         procedure_at=options.procedure_at,
+        seeds=options.seeds,
         software=software(used_options),
         left_out=_left_out(unreadable, study),
     )

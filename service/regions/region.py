@@ -85,13 +85,14 @@ class Exam:
     """What a segmenter sees: the phases on one grid and what people drew.
 
     `phases` are registered and resampled to the grid of `phases[reference]`; `residuals` (mm) has one entry for each phase
-    but the reference.
+    but the reference. `seeds` are points (LPS mm) in ablation zones, where a person gave any.
     """
 
     reference: Role
     phases: Mapping[Role, Volume]
     residuals: Mapping[Role, float]
     drawings: tuple[Drawing, ...] = ()
+    seeds: tuple[Vector, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

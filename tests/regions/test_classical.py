@@ -185,3 +185,58 @@ def test_same_images_same_contours(usual: PhantomPatient, found: Regions) -> Non
     again = segment(exam(usual))
     assert np.array_equal(found.zones[0].mask.values, again.zones[0].mask.values)
     assert np.array_equal(found.tumors[0].mask.values, again.tumors[0].mask.values)
+
+
+def faint(of: PhantomPatient) -> Exam:
+    """The exam of a zone that is too bright for an automatic start: four fifths of liver after contrast."""
+    seen = exam(of)
+    zone = resample(of.masks[Kind.ABLATION_ZONE], seen.phases[Role.PORTAL_VENOUS], outside=0.0).values
+    liver = {role: float(np.median(volume.values[of.masks[Kind.LIVER].values > 0.9])) for role, volume in seen.phases.items()}
+    part = {Role.T1_PRE: 0.95, Role.ARTERIAL: 0.85, Role.PORTAL_VENOUS: 0.8, Role.DELAYED: 0.8, Role.T2: 1.1}
+    rng = np.random.default_rng(3)
+    changed = {}
+    for role, volume in seen.phases.items():
+        level = part[role] * liver[role]
+        painted = volume.values * (1 - zone) + zone * (level + 5.0 * rng.standard_normal(zone.shape))
+        changed[role] = volume.with_values(painted.astype(np.float32))
+    return replace(seen, phases=changed)
+
+
+def middle(of: PhantomPatient) -> tuple[float, float, float]:
+    """A point in the middle of the zone, LPS mm."""
+    mask = of.masks[Kind.ABLATION_ZONE]
+    inside = np.argwhere(mask.values > 0.99)
+    x, y, z = mask.to_mm(inside[np.argmin(np.sum((inside - inside.mean(axis=0)) ** 2, axis=1))].astype(float))
+    return float(x), float(y), float(z)
+
+
+def test_one_point_is_enough_where_no_start_is_found(usual: PhantomPatient) -> None:
+    bare = faint(usual)
+    with pytest.raises(Unusable) as refusal:
+        segment(bare)
+    assert refusal.value.code == "regions.no_zone"
+    pointed = segment(replace(bare, seeds=(middle(usual),)))
+    assert len(pointed.zones) == 1
+    assert dice(pointed.zones[0], usual.masks[Kind.ABLATION_ZONE]) > 0.85
+    assert "A person pointed at the ablation zone" in pointed.notes[0]
+
+
+def test_a_point_in_a_zone_that_is_found_anyway_changes_nothing_and_one_elsewhere_is_refused(
+    usual: PhantomPatient, found: Regions
+) -> None:
+    pointed = segment(replace(exam(usual), seeds=(middle(usual),)))
+    np.testing.assert_array_equal(pointed.zones[0].mask.values, found.zones[0].mask.values)
+    for elsewhere in ((500.0, 0.0, 0.0), _in_liver(usual)):
+        with pytest.raises(Unusable) as refusal:
+            segment(replace(exam(usual), seeds=(elsewhere,)))
+        assert refusal.value.code == "regions.seed"
+
+
+def _in_liver(of: PhantomPatient) -> tuple[float, float, float]:
+    """A point in untreated liver, as far from the zone as there is one."""
+    zone = middle(of)
+    mask = of.masks[Kind.LIVER]
+    points = mask.to_mm(np.argwhere((mask.values > 0.99) & (of.masks[Kind.ABLATION_ZONE].values == 0)).astype(float))
+    depth = np.linalg.norm(points - np.array(zone), axis=1)
+    x, y, z = points[np.argsort(depth)[int(0.7 * len(points))]]
+    return float(x), float(y), float(z)

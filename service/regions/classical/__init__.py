@@ -19,6 +19,7 @@ from service.regions.region import Exam, Kind, Region, Regions
 from service.volumes.volume import Array, Volume
 
 METHOD = "automatic: classical 1"
+POINTED = "A person pointed at the ablation zone; its outline is automatic."
 LOOSEST = 2.0  # mm, standard deviation of a tumor's edge beyond which its place is not known
 
 
@@ -52,6 +53,7 @@ def segment(exam: Exam) -> Regions:
         ),
         vessels=Region(Kind.VESSEL, reference.with_values(vessels), METHOD) if vessels is not None else None,
         reasons=_reasons(reasons, vessels),
+        notes=(POINTED,) if exam.seeds else (),
     )
 
 

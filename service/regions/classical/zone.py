@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from service.errors import Unusable
 from service.regions.classical.liver import Liver
+from service.regions.classical.seeded import place_at
 from service.regions.classical.tissue import (
     Mask,
     box_of,
@@ -28,7 +29,7 @@ from service.regions.classical.tissue import (
     shrunk,
 )
 from service.regions.region import Exam
-from service.study.model import Role
+from service.study.model import Role, Vector
 from service.volumes.volume import Array, Volume
 
 T1 = (Role.T1_PRE, Role.ARTERIAL, Role.PORTAL_VENOUS, Role.DELAYED)
@@ -73,17 +74,29 @@ class Zone:
 
 
 def find_zones(exam: Exam, liver: Liver) -> tuple[Zone, ...]:
-    """All zones, the largest first.
+    """All zones, the largest first; where a person pointed at zones, those and no others.
 
     Raises:
-        Unusable: `regions.no_zone` when nothing in the liver looks like one.
+        Unusable: `regions.no_zone` when nothing in the liver looks like one, `regions.seed` when a point lies in none.
     """
-    places = _places(liver)
+    places = _pointed_at(liver, exam.seeds) if exam.seeds else _places(liver)
     if not places:
         raise Unusable(
             "regions.no_zone", "No ablation zone was found: nothing in the liver stays dark after contrast as one does."
         )
     return tuple(_look_closely(exam, liver, place) for place in places)
+
+
+def _pointed_at(liver: Liver, points: tuple[Vector, ...]) -> list[Mask]:
+    """The place around each point: the one that is found without it too, else what is as dark as the point; each once."""
+    found, late = _places(liver), _calm(liver.relative(liver.late))
+    places: list[Mask] = []
+    for point in points:
+        spot = place_at(liver, late, point)
+        place = next((one for one in found if (one & spot).any()), spot)
+        if not any((place & other).any() for other in places):
+            places.append(np.asarray(ndimage.binary_fill_holes(place)))
+    return sorted(places, key=lambda place: -int(place.sum()))
 
 
 def _places(liver: Liver) -> list[Mask]:
@@ -140,7 +153,7 @@ def _look_closely(exam: Exam, liver: Liver, place: Mask) -> Zone:
         for role, volume in exam.phases.items()
     }
     seed = resampled(liver.grid.with_values(place.astype(np.float32)), grid) > 0.5
-    hull = resampled(liver.grid.with_values(liver.hull.astype(np.float32)), grid) > 0.5
+    hull = resampled(liver.grid.with_values((liver.hull | place).astype(np.float32)), grid) > 0.5
     noise = {role: noise_of(signal, hull & ~grown(seed, 5.0, grid.spacing)) for role, signal in signals.items()}
     usable = _edge_phases(exam, signals, noise)
     scene = _Scene(usable, noise, hull, _vessel(signals, liver), grid.spacing)
