@@ -66,3 +66,7 @@ soak-parts *options:
 # Time from the last image of a clinical exam to the report in the archive.
 bench *options:
     uv run python -m tests.benchmarks.journey {{ options }}
+
+# One large object over STOW-RS, with the memory that it costs.
+bench-stow *options:
+    uv run python -m tests.benchmarks.stow {{ options }}

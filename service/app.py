@@ -6,7 +6,6 @@ import random
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -46,6 +45,8 @@ from service.startup import (
     lock_name,
     only_one,
     require_truth,
+    stow_server,
+    utc_now,
     writable,
 )
 from service.store.files import Files
@@ -66,11 +67,6 @@ class Parts:
     web: bool = True
 
 
-def utc_now() -> datetime:
-    """The clock of the service."""
-    return datetime.now(UTC)
-
-
 def open_index(settings: Settings) -> Index:
     """The index of these settings, for a command that only looks or asks for a replay."""
     return Index.open(index_url(settings))
@@ -84,6 +80,7 @@ class Service:
         self.parts = parts or Parts()
         self.listener_address = ""
         self.web_address = ""
+        self.stow_address = ""
         self._undo = ExitStack()
 
     def start(self) -> None:
@@ -113,6 +110,8 @@ class Service:
         engine = self._start_engine(undo, folder) if self.parts.worker else None
         if self.parts.listener:
             checks.append(self._start_listener(undo))
+        if self.parts.listener and self.settings.dicomweb.port:
+            self._start_stow(undo)
         if engine is not None:  # looks only after the listener has put in order what a crash left
             checks.append(self._start_worker(undo, engine))
         if self.settings.metrics.port:
@@ -143,6 +142,12 @@ class Service:
         undo.callback(listener.stop, table.drain_s)
         self.listener_address = f"{table.ae_title}@{table.host}:{listener.address[1]}"
         return Check("listener", lambda: Probed(ok=True, sentence=f"Listens at {self.listener_address}."))
+
+    def _start_stow(self, undo: ExitStack) -> None:
+        server, self.stow_address = stow_server(self.settings, self.files, self.index)
+        server.start()
+        undo.callback(server.stop)
+        log.info("taking_uploads", address=self.stow_address)
 
     def _start_engine(self, undo: ExitStack, folder: Path) -> Engine:
         table, stop_now = self.settings.worker, threading.Event()

@@ -13,21 +13,35 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from service.configured import destinations_of, limits_of, listener_tls, options_of
+from service.configured import destinations_of, limits_of, listener_tls, options_of, quarantine_bounds
 from service.dicom.certificates import look_at
+from service.dicom.header_scan import read_header
+from service.dicom.part10 import FileDoor
+from service.dicom.reception import Reception
 from service.dicom.tls import Credentials
 from service.errors import TryAgain
 from service.jobs.selftest import self_test
 from service.settings import Settings
 from service.store.files import Files
+from service.store.index import Index
+from service.store.quarantine import Quarantine
 from service.web.info import Check, Probed
+
+if TYPE_CHECKING:
+    from service.web.server import WebServer
 
 MEGABYTE = 1_000_000
 CANNOT_START = "service.start"
 log = structlog.get_logger("service")
+
+
+def utc_now() -> datetime:
+    """The clock of the service."""
+    return datetime.now(UTC)
 
 
 def configure_log(level: str) -> None:
@@ -113,6 +127,32 @@ def require_truth(settings: Settings) -> Check:
         raise TryAgain("service.self_test", test.sentence)
     log.info("self_test_passed", seconds=round(test.seconds, 1))
     return Check("self-test", lambda: Probed(ok=True, sentence=f"{test.sentence} ({test.seconds:.1f} s at the start)"))
+
+
+def file_door(settings: Settings, files: Files, index: Index) -> FileDoor:
+    """Where files come in that nobody sends over an association."""
+    free = settings.storage.minimum_free_mb * MEGABYTE
+    quarantine = Quarantine(files, index, quarantine_bounds(settings), free)
+    return FileDoor(Reception(files, index, read_header, utc_now, free, quarantine))
+
+
+def stow_server(settings: Settings, files: Files, index: Index) -> tuple[WebServer, str]:
+    """STOW-RS, not yet started, and its address.
+
+    Raises:
+        TryAgain: The address cannot be had.
+    """
+    from service.web.guard import Guard, networks
+    from service.web.server import WebServer
+    from service.web.stow import Storing, create_stow
+
+    table = settings.dicomweb
+    guard = Guard(tuple(token.get_secret_value() for token in table.tokens), networks(table.allowed_addresses))
+    storing = Storing(file_door(settings, files, index), index, utc_now, table.maximum_body_mb * MEGABYTE, table.stall_s)
+    with address("dicomweb", table.host, table.port):
+        bound = bind(table.host, table.port)
+    server = WebServer(create_stow(storing, guard), bound, table.maximum_connections)
+    return server, f"http://{table.host}:{bound.getsockname()[1]}/studies"
 
 
 @contextmanager

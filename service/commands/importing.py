@@ -9,23 +9,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from service.configured import index_url, quarantine_bounds
-from service.dicom.header_scan import read_file_meta, read_header
+from service.configured import index_url
+from service.dicom.header_scan import read_file_meta
 from service.dicom.part10 import DIRECTORY, MOST_META, Bringer, FileDoor
-from service.dicom.reception import OUT_OF_RESOURCES, Answer, Reception
+from service.dicom.reception import OUT_OF_RESOURCES, Answer
 from service.errors import Unusable
 from service.settings import Settings
-from service.startup import MEGABYTE, writable
+from service.startup import MEGABYTE, file_door, utc_now, writable
 from service.store.files import Files
 from service.store.index import Index
-from service.store.quarantine import Quarantine
 from service.store.records import Added
 
 DONE, INCOMPLETE = 0, 1
@@ -88,14 +86,11 @@ def _open(settings: Settings) -> Iterator[tuple[FileDoor, Bringer]]:
     files = Files(writable(settings.storage.folder))
     bringer = Bringer(AE_TITLE, uuid.uuid4().hex)
     with Index.open(index_url(settings)) as index:
-        free = settings.storage.minimum_free_mb * MEGABYTE
-        quarantine = Quarantine(files, index, quarantine_bounds(settings), free)
-        reception = Reception(files, index, read_header, _now, free, quarantine)
-        index.association_opened(bringer.association_id, "disk", AE_TITLE, _now())
+        index.association_opened(bringer.association_id, "disk", AE_TITLE, utc_now())
         try:
-            yield FileDoor(reception), bringer
+            yield file_door(settings, files, index), bringer
         finally:
-            index.association_closed(bringer.association_id, _now())
+            index.association_closed(bringer.association_id, utc_now())
 
 
 def _take_in(paths: list[Path], store: Callable[[Path], Stored]) -> Summary:
@@ -178,7 +173,3 @@ def _print(console: Console, summary: Summary, *, list_failed: bool) -> None:
     if list_failed:
         for path, reason in summary.failed:
             console.print(f"{path}: {reason}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -1,7 +1,7 @@
 """A DICOM file, from a disk or an upload, at the door that a C-STORE goes through: same checks, same promise, same statuses.
 
 The file meta information says what a command set and a presentation context would have said. Source: PS3.10 section 7.1; the
-status of a class that is not taken: PS3.7 annex C.5.6.
+statuses of what is not taken: PS3.18 annex I.2.2 and PS3.7 annex C.5.6.
 """
 
 from __future__ import annotations
@@ -18,17 +18,21 @@ from service.dicom.header_scan import FileMeta, read_file_meta
 from service.dicom.reception import CANNOT_UNDERSTAND, Answer, Arriving, Offered, Reception
 from service.errors import Unusable
 
-NOT_SUPPORTED = 0x0122
+NOT_SUPPORTED, SYNTAX_NOT_SUPPORTED = 0x0122, 0xC122
 DIRECTORY = "1.2.840.10008.1.3.10"  # Media Storage Directory: a DICOMDIR, which describes other files
 MOST_META = 64 * 1024  # the longest meta information that is read: real ones have less than 1 KB
 
 
 @dataclass(frozen=True, slots=True)
 class Bringer:
-    """Who brings files, for the index: as a calling AE title and an association would say it."""
+    """Who brings files, for the index: as a calling AE title and an association would say it.
+
+    `study_instance_uid` is the only study whose instances are taken; empty for any.
+    """
 
     calling_ae: str
     association_id: str
+    study_instance_uid: str = ""
 
 
 class FileDoor:
@@ -48,13 +52,14 @@ class FileDoor:
         if meta.sop_class_uid not in self._classes:
             return Answer(NOT_SUPPORTED, "The SOP class is no storage class that is accepted.")
         if meta.transfer_syntax_uid not in self._syntaxes:
-            return Answer(NOT_SUPPORTED, "The transfer syntax is not one of the standard.")
+            return Answer(SYNTAX_NOT_SUPPORTED, "The transfer syntax is not one of the standard.")
         offered = Offered(
             sop_class_uid=meta.sop_class_uid,
             sop_instance_uid=meta.sop_instance_uid,
             transfer_syntax_uid=meta.transfer_syntax_uid,
             calling_ae=bringer.calling_ae,
             association_id=bringer.association_id,
+            study_instance_uid=bringer.study_instance_uid,
         )
         return self._reception.begin(offered, max(0, size - meta.length))
 

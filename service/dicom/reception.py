@@ -55,7 +55,8 @@ class HeaderReader(Protocol):
 class Offered:
     """What is announced before the first byte comes, by a command set or by the file meta information of a file.
 
-    `abstract_syntax_uid` is that of the presentation context, empty where there is none.
+    `abstract_syntax_uid` is that of the presentation context, empty where there is none; `study_instance_uid` that of the
+    address, empty where it names none.
     """
 
     sop_class_uid: str
@@ -64,6 +65,7 @@ class Offered:
     abstract_syntax_uid: str = ""
     calling_ae: str = ""
     association_id: str = ""
+    study_instance_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,8 @@ def _contradiction(header: HeaderLike, offered: Offered) -> str:
         return "The SOP class of the data set is not that of the command."
     if header.sop_instance_uid != offered.sop_instance_uid:
         return "The SOP instance of the data set is not that of the command."
+    if offered.study_instance_uid not in ("", header.study_instance_uid):
+        return "The study of the data set is not that of the address."
     if offered.abstract_syntax_uid not in ("", offered.sop_class_uid):
         return "The SOP class is not that of the presentation context."
     return ""

@@ -6,6 +6,7 @@ misspelt setting that is silently ignored is a setting that somebody relies on.
 """
 
 from service.settings.encryption import DestinationTls, ListenerTls
+from service.settings.dicomweb import DicomWeb
 from service.settings.everything import Settings
 from service.settings.load import BadConfig, load
 from service.settings.measuring import Analysis, Drawn, Report
@@ -21,6 +22,7 @@ __all__ = [
     "Delivery",
     "DestinationTable",
     "DestinationTls",
+    "DicomWeb",
     "Drawn",
     "ListenerTable",
     "ListenerTls",

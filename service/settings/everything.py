@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service.settings.dicomweb import DicomWeb
 from service.settings.measuring import Analysis, Report
 from service.settings.receiving import Completion, Database, ListenerTable, Storage
 from service.settings.running import Log, Metrics, Web, Worker
@@ -21,6 +22,7 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     database: Database = Database()
     listener: ListenerTable = ListenerTable()
+    dicomweb: DicomWeb = DicomWeb()
     completion: Completion = Completion()
     analysis: Analysis = Analysis()
     report: Report = Report()

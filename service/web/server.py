@@ -16,10 +16,17 @@ log = structlog.get_logger("service")
 class WebServer:
     """uvicorn in a thread, on a socket that is already bound (so that an address in use is known before anything starts)."""
 
-    def __init__(self, app: Any, bound: socket.socket) -> None:
+    def __init__(self, app: Any, bound: socket.socket, most_connections: int | None = None) -> None:
         import uvicorn
 
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3, lifespan="off")
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=3,
+            lifespan="off",
+            limit_concurrency=most_connections,
+        )
         self._socket = bound
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [bound]}, name="web", daemon=True)

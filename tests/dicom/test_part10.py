@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.dicom.header_scan import read_file_meta, read_header
-from service.dicom.part10 import NOT_SUPPORTED, Bringer, FileDoor
+from service.dicom.part10 import NOT_SUPPORTED, SYNTAX_NOT_SUPPORTED, Bringer, FileDoor
 from service.dicom.reception import CANNOT_UNDERSTAND, DOES_NOT_MATCH, SUCCESS, Answer, Reception, file_head
 from service.errors import Unusable
 from service.store.files import Files
@@ -72,7 +72,7 @@ def test_other_content_is_a_conflict(door: FileDoor) -> None:
         (a_file(meta_uid="1.2.4"), DOES_NOT_MATCH),
         (a_file(sop_class=CT), DOES_NOT_MATCH),
         (a_file(sop_class="1.2.3"), NOT_SUPPORTED),
-        (a_file(syntax="1.2.3"), NOT_SUPPORTED),
+        (a_file(syntax="1.2.3"), SYNTAX_NOT_SUPPORTED),
         (memoryview(file_head(MR, "1.2.3", EXPLICIT)), CANNOT_UNDERSTAND),
     ],
 )

@@ -19,23 +19,32 @@ from tests.peers import require_program
 
 AE_TITLE = "ORTHANC"
 OUR_NAME = "cryomargin"
+ENDS = ("Success", "Failure")
+PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 
 
 class Orthanc:
-    """Loopback only, storage in `folder`; `service_port` is where the modality "cryomargin" listens."""
+    """Loopback only, storage in `folder`; `service_port` is where the modality "cryomargin" listens, `stow` its STOW-RS."""
 
-    def __init__(self, folder: Path, service_port: int, plugins: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, service_port: int, plugins: Sequence[str] = (), *, stow: str = "") -> None:
         self._folder = folder
         self._service_port = service_port
-        self._plugins = plugins
-        self._http = free_port()
+        self._plugins = (*plugins, PLUGIN) if stow else plugins
+        self._stow = stow
+        self.http = free_port()
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def dicom_web(self) -> str:
         """Where its plugin for DICOMweb answers."""
-        return f"http://127.0.0.1:{self._http}/dicom-web"
+        return f"http://127.0.0.1:{self.http}/dicom-web"
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Start and wait until it answers."""
@@ -63,6 +72,12 @@ class Orthanc:
         """The button "send to modality", for studies by Orthanc's names."""
         body = json.dumps({"Resources": list(names), "Synchronous": True}).encode()
         return self._call("POST", f"/modalities/{OUR_NAME}/store", body)
+
+    def stow_to_service(self, *names: str) -> str:
+        """The same over STOW-RS, by its plugin; gives how its job ended."""
+        body = json.dumps({"Resources": list(names), "Synchronous": False}).encode()
+        job = self._call("POST", f"/dicom-web/servers/{OUR_NAME}/stow", body)["ID"]
+        return str(eventually(lambda: self._call("GET", f"/jobs/{job}")["State"], lambda state: state in ENDS, 60))
 
     def studies(self, study_uid: str) -> list[str]:
         """Orthanc's names of the studies with this UID: two mean that a patient was told apart wrongly."""
@@ -103,13 +118,14 @@ class Orthanc:
             "IndexDirectory": storage,
             "DicomAet": AE_TITLE,
             "DicomPort": self.port,
-            "HttpPort": self._http,
+            "HttpPort": self.http,
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
             "DicomCheckCalledAet": True,
             "DicomAlwaysAllowFind": True,
             "DicomModalities": {OUR_NAME: modality},
             "Plugins": list(self._plugins),
+            "DicomWeb": {"Enable": bool(self._plugins), "Root": "/dicom-web/", "Servers": {OUR_NAME: [self._stow]}},
         }
 
     def _answers(self) -> bool:
@@ -125,7 +141,7 @@ class Orthanc:
         return json.loads(self._ask(method, path, body))
 
     def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
-        connection = HTTPConnection("127.0.0.1", self._http, timeout=120)
+        connection = HTTPConnection("127.0.0.1", self.http, timeout=120)
         try:
             connection.request(method, path, body)
             answer = connection.getresponse()

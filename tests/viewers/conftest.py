@@ -46,7 +46,7 @@ class WebArchive(Orthanc):
     @property
     def port_of_web(self) -> int:
         """Where it answers HTTP."""
-        return self._http
+        return self.http
 
     def _config(self) -> dict[str, Any]:
         return super()._config() | {"Plugins": [require_program("libOrthancDicomWeb.so", PLUGIN)], "DicomWeb": {"Enable": True}}
