@@ -70,3 +70,7 @@ bench *options:
 # One large object over STOW-RS, with the memory that it costs.
 bench-stow *options:
     uv run python -m tests.benchmarks.stow {{ options }}
+
+# A million instances in the index: what the API answers, and how fast instances are taken in.
+bench-index *options:
+    uv run python -m tests.benchmarks.index {{ options }}

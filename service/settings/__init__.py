@@ -5,8 +5,8 @@ defaults here. A variable `CRYOMARGIN_<TABLE>__<KEY>` overrides a key of the fil
 misspelt setting that is silently ignored is a setting that somebody relies on.
 """
 
-from service.settings.encryption import DestinationTls, ListenerTls
 from service.settings.dicomweb import DicomWeb
+from service.settings.encryption import DestinationTls, ListenerTls
 from service.settings.everything import Settings
 from service.settings.load import BadConfig, load
 from service.settings.measuring import Analysis, Drawn, Report

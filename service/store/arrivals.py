@@ -71,6 +71,7 @@ def close_all_associations(connection: Connection, at: datetime) -> None:
 
 def activities(connection: Connection) -> list[Activity]:
     """The studies that are being received."""
+    receiving = select(study.c.study_instance_uid).where(study.c.state == State.RECEIVING)
     carried = association_study.join(association, association.c.id == association_study.c.association_id)
     links = (
         select(
@@ -79,12 +80,13 @@ def activities(connection: Connection) -> list[Activity]:
             func.max(association.c.closed_at, type_=association.c.closed_at.type).label("released"),
         )
         .select_from(carried)
+        .where(association_study.c.study_instance_uid.in_(receiving))
         .group_by(association_study.c.study_instance_uid)
         .subquery()
     )
     used = (
         select(instance.c.study_instance_uid.label("study"), func.count().label("instances"))
-        .where(is_used())
+        .where(is_used(), instance.c.study_instance_uid.in_(receiving))
         .group_by(instance.c.study_instance_uid)
         .subquery()
     )

@@ -22,6 +22,7 @@ from service.errors import TryAgain, Unusable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x43525950  # "CRYP": any number will do, as long as all of us use the same
+_CACHE_KIB = 32 * 1024  # of each connection: a new row touches a page in each index, and those of a large one are not 2 MB
 _BEGIN = "begin_with"  # the execution option that says how a transaction starts
 
 
@@ -143,6 +144,7 @@ def _flock(descriptor: int) -> Iterator[None]:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves; the driver would begin only before the first change
     connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

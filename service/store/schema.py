@@ -65,8 +65,10 @@ study = Table(
     Column("last_received_at", Utc, nullable=False),
     Column("held", Boolean, nullable=False, server_default=false()),
     Column("urgent", Boolean, nullable=False, server_default=false()),
-    Index("study_by_state", "state"),
-    Index("study_by_arrival", "last_received_at"),
+    # The list of studies, all of them or those of one state, in its order.
+    Index("study_by_state", "state", "last_received_at", "study_instance_uid"),
+    Index("study_by_arrival", "last_received_at", "study_instance_uid"),
+    Index("study_by_patient", "patient_id"),
 )
 
 # `relevant`: may be analysed. `conflict`: came again with other content. `lost`: its file is gone.
@@ -112,6 +114,7 @@ association = Table(
     _text("calling_ae"),
     Column("opened_at", Utc, nullable=False),
     Column("closed_at", Utc),
+    Index("association_by_end", "closed_at"),
 )
 
 association_study = Table(
@@ -190,7 +193,7 @@ delivery = Table(
     Column("next_try_at", Utc),
     Column("sent_at", Utc),
     _text("transaction_uid", ""),
-    Index("delivery_by_state", "state"),
+    Index("delivery_by_state", "state", "destination"),
     Index("delivery_by_next_try", "destination", "next_try_at"),
     Index("delivery_by_transaction", "transaction_uid"),
 )

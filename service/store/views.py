@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, case, func, select
@@ -26,16 +26,18 @@ from service.store.versions import versions_of
 
 
 def studies(connection: Connection, limit: int, offset: int, state: State | None = None) -> list[StudySummary]:
-    """The studies, last active first."""
-    query = _summaries().order_by(study.c.last_received_at.desc(), study.c.study_instance_uid).limit(limit).offset(offset)
+    """The studies, last active first. The page is found before anything is counted, so that its length is what it costs."""
+    order = (study.c.last_received_at.desc(), study.c.study_instance_uid)
+    page = select(study.c.study_instance_uid).order_by(*order).limit(limit).offset(offset)
     if state is not None:
-        query = query.where(study.c.state == state)
-    return [_summary(row) for row in connection.execute(query)]
+        page = page.where(study.c.state == state)
+    uids = connection.scalars(page).all()
+    return [_summary(row) for row in connection.execute(_summaries(uids).order_by(*order))]
 
 
 def study_detail(connection: Connection, study_uid: str) -> StudyDetail | None:
     """Everything about one study; None when it is unknown."""
-    row = connection.execute(_summaries().where(study.c.study_instance_uid == study_uid)).first()
+    row = connection.execute(_summaries((study_uid,))).first()
     if row is None:
         return None
     result_version, result = _result(connection, study_uid)
@@ -82,7 +84,7 @@ def _tally(connection: Connection, table: Table) -> dict[str, int]:
     return {state: number for state, number in rows}  # noqa: C416 - dict() of rows is not understood by the type checker
 
 
-def _summaries() -> Select[Any]:
+def _summaries(uids: Sequence[str]) -> Select[Any]:
     present = ~instance.c.lost
     numbers = (
         select(
@@ -92,6 +94,7 @@ def _summaries() -> Select[Any]:
             func.count().filter(present & instance.c.conflict).label("conflicts"),
             func.count(func.distinct(instance.c.series_instance_uid)).label("series"),
         )
+        .where(instance.c.study_instance_uid.in_(uids))
         .group_by(instance.c.study_instance_uid)
         .subquery()
     )
@@ -102,6 +105,7 @@ def _summaries() -> Select[Any]:
         select(study, numbers, version.c.stage, version.c.percent, version.c.attempt)
         .outerjoin(numbers, numbers.c.uid == study.c.study_instance_uid)
         .outerjoin(version, newest)
+        .where(study.c.study_instance_uid.in_(uids))
     )
 
 

@@ -23,7 +23,7 @@ LIST = "/api/v1/studies"
 
 def states(index: Index) -> dict[str, int]:
     """The number of studies in each state, in the order of a study's life."""
-    counted = index.counts().studies
+    counted = index.gauges().studies
     return {state.value: counted.get(state, 0) for state in State}
 
 

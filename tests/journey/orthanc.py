@@ -112,6 +112,7 @@ class Orthanc:
     def _config(self) -> dict[str, Any]:
         storage = str(self._folder / "storage")
         modality = {"AET": "CRYOMARGIN", "Host": "127.0.0.1", "Port": self._service_port, "AllowStorageCommitment": True}
+        servers = {OUR_NAME: [self._stow]} if self._stow else {}
         return {
             "Name": "Archive of the journey tests",
             "StorageDirectory": storage,
@@ -125,7 +126,7 @@ class Orthanc:
             "DicomAlwaysAllowFind": True,
             "DicomModalities": {OUR_NAME: modality},
             "Plugins": list(self._plugins),
-            "DicomWeb": {"Enable": bool(self._plugins), "Root": "/dicom-web/", "Servers": {OUR_NAME: [self._stow]}},
+            "DicomWeb": {"Enable": bool(self._plugins), "Root": "/dicom-web/", "Servers": servers},
         }
 
     def _answers(self) -> bool:
