@@ -142,6 +142,36 @@ def import_(folder: Path, /, *, list_failed: bool = False, config: Config = None
 
 
 @app.command
+def backup(folder: Path, /, *, files_only: bool = False, config: Config = None) -> None:
+    """Copy the whole store into FOLDER, while the service runs; a repeat copies only what is new.
+
+    Parameters
+    ----------
+    folder
+        On another disk. It must hold nothing but earlier backups of the same store.
+    files_only
+        Leave the databases out: with PostgreSQL, after pg_dump.
+    """
+    from service.commands.backup import back_up_store
+
+    back_up_store(console, _settings(config), folder, files_only=files_only)
+
+
+@app.command
+def restore(folder: Path, /, *, config: Config = None) -> None:
+    """Make the store anew from the backup in FOLDER; the service must not be running.
+
+    Parameters
+    ----------
+    folder
+        Where `backup` wrote to.
+    """
+    from service.commands.backup import restore_store
+
+    restore_store(console, _settings(config), folder)
+
+
+@app.command
 def replay(study_uid: str, /, *, config: Config = None) -> None:
     """Analyse a received study once more; the running worker takes it up.
 

@@ -45,7 +45,20 @@ def test_analyse_loads_neither_engine_nor_network(tmp_path: Path) -> None:
 def test_every_command_stands_in_the_help() -> None:
     done = cryomargin("--help")
     assert done.returncode == 0
-    for command in ("run", "listen", "work", "web", "demo", "analyse", "import", "replay", "doctor", "selftest"):
+    for command in (
+        "run",
+        "listen",
+        "work",
+        "web",
+        "demo",
+        "analyse",
+        "import",
+        "backup",
+        "restore",
+        "replay",
+        "doctor",
+        "selftest",
+    ):
         assert command in done.stdout
 
 

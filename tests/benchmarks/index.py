@@ -36,7 +36,6 @@ from service.web.info import DestinationInfo, ServiceInfo
 from tests.dicom.wire import EXPLICIT, MR, an_image, encode
 from tests.store.builders import arrival
 from tests.validation import evidence
-from tests.web.conftest import FakeControl
 
 GOAL_MS = 200
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -134,7 +133,7 @@ def _instance(study_uid: str, order: int, at: datetime) -> dict[str, Any]:
 
 def _answers(index: Index, studies: int, repeats: int) -> Iterator[tuple[str, str, str]]:
     info = ServiceInfo("bench", destinations=(DestinationInfo("archive", "PACS@192.0.2.1:104"),))
-    with TestClient(create_app(index, FakeControl(), info)) as client:
+    with TestClient(create_app(index, info)) as client:
         for name, route in ROUTES.items():
             path = route.format(last=studies - 50, uid="1.2.826.0.1.3680043.10.2.7")
             times = [_timed(partial(_ask, client, path)) * 1000 for _ in range(repeats)]
