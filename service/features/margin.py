@@ -6,7 +6,7 @@ tumor progression (Fisher p = .0124). Operational definitions are ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from service.regions.margin_surface import MarginSurface
 
 THRESHOLD = 3.0  # mm, the margin of the source study
 DOUBTFUL = 0.01  # of a probability that is worth a sentence
+NAMED = 4  # places nearly as narrow whose positions are told
 
 CODE = ours("MINMARGIN", "Minimum ablation margin")
 AT_MOST_3 = ours("MARGINLE3", "<= 3 mm")
@@ -106,7 +107,7 @@ def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Fin
         category=answer,
         interval=(sure.low, sure.high),
         reason=reason,
-        note=" ".join(_notes(surface, sure, len(places) - 1, entire=case.entire)),
+        note=" ".join(_notes(surface, sure, places[1:], entire=case.entire)),
         place=(float(x), float(y), float(z)),
         contours=case.contours,
         inputs=case.keys,
@@ -114,15 +115,21 @@ def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Fin
     )
 
 
-def _notes(surface: MarginSurface, sure: Precision, ties: int, *, entire: bool) -> Iterator[str]:
+def _notes(surface: MarginSurface, sure: Precision, ties: Sequence[int], *, entire: bool) -> Iterator[str]:
     if not entire:
         yield "Upper bound: part of the margin cannot be assessed."
     elif surface.lowest > THRESHOLD and DOUBTFUL <= sure.at_most <= 1.0 - DOUBTFUL:  # of the contours as they are
         yield f"Probability that it is {THRESHOLD:g} mm or less: {sure.at_most:.0%}."
     if ties:
-        yield f"Nearly as narrow at {ties} other place{'s' if ties > 1 else ''}."
+        yield f"Nearly as narrow at {len(ties)} other place{'s' if len(ties) > 1 else ''}: {_named(surface, ties)}."
     if not surface.capsule_modelled:
         yield "Capsule not modelled: no liver contour."
+
+
+def _named(surface: MarginSurface, places: Sequence[int]) -> str:
+    """Where they are, LPS mm; of many the narrowest."""
+    named = ["({:.0f}, {:.0f}, {:.0f})".format(*surface.points[place]) for place in places[:NAMED]]
+    return ", ".join(named) + (" mm" if len(places) <= NAMED else " mm, ...")
 
 
 def _not_assessable(case: Case, reason: Reason) -> Finding:

@@ -20,6 +20,7 @@ COARSE, THICK = 3.5, 4.5  # mm, of whole voxels: what hides a notch is a group o
 WIDE, WIDEST = 2.2, 3.2  # mm, of a soft edge
 BEYOND = 1.25  # times the largest error of the tuning phantoms: what a category must not depend on
 BEYOND_THICK = 1.6  # the same on thick slices, where rare errors are large
+STATED = 4.0  # standard deviations that contours state of themselves: a doubt has tails that no number of phantoms shows
 LOW, HIGH = 0.025, 0.975
 HOLLOW = 0.03  # mm that an edge recedes at a tip or ridge: half of what a sharp one makes
 BROAD = 50.0  # mm2 of a tumor's surface that are much
@@ -33,7 +34,8 @@ FARTHEST = 5.0  # mm that the second measurement counts as off, also where it fo
 class Precision:
     """Of a minimum margin, mm: `low` to `high` is the 95 % interval.
 
-    `least` to `most` was never left on any phantom on which the second measurement agreed.
+    `least` to `most` was never left on any phantom on which the second measurement agreed, and reaches as far as a doubt that
+    the contours state may go.
 
     `at_most` is the probability (0-1) that the true minimum does not exceed the threshold that was asked for.
     """
@@ -60,8 +62,9 @@ def precision_of(value: float, evidence: Evidence, minimum: float, threshold: fl
     # The largest quotient and the largest expectation never came together; beyond what was tuned on, nothing is known.
     beyond = BEYOND_THICK if name.startswith("thick") else BEYOND
     further = max(1.0, expected / group.largest)
-    least = min(value, center - beyond * min(group.over * expected, group.widest * further))
-    most = max(value, center + beyond * min(group.under * expected, group.narrowest * further))
+    stated = STATED * evidence.edge_sd
+    least = min(value, center - max(stated, beyond * min(group.over * expected, group.widest * further)))
+    most = max(value, center + max(stated, beyond * min(group.under * expected, group.narrowest * further)))
     apart = parts[SECOND] if parts[SECOND] > DISAGREE else 0.0  # then neither is believed alone
     return Precision(
         low=min(max(min(value, center - high * expected), least), value - apart),

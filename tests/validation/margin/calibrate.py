@@ -6,6 +6,7 @@ Run it whenever the method changes, then `just validate`, which reports on the o
 from __future__ import annotations
 
 import argparse
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -57,7 +58,7 @@ def tuning(number: int) -> Sequence[int]:
 class _Group:
     """The phantoms of a group: its constants but for the quantiles, and the quotients of phantoms that it was not fitted to."""
 
-    shapes: Sequence[str]
+    kinds: Sequence[tuple[str, ...]]
     unseen: Matrix
     fitted: Calibration
 
@@ -104,37 +105,43 @@ def _group(found: Sequence[Outcome]) -> _Group:
         weights=_rounded(weights),
         quantiles=(),
     )
-    return _Group([one.of.shape for one in found], unseen, fitted)
+    return _Group([_kinds(one) for one in found], unseen, fitted)
+
+
+def _kinds(one: Outcome) -> tuple[str, ...]:
+    """What a phantom is that its evidence does not tell: for each of these the interval should hold the truth as often."""
+    return one.of.shape, one.of.grid, f"noise {one.of.noise:g}"
 
 
 def _fair(groups: Sequence[_Group]) -> dict[str, float]:
-    """How much a phantom of each shape counts, so that the interval holds the truth about as often for the hardest of them.
+    """How much a phantom of each kind counts, so that the interval holds the truth about as often for the hardest of them.
 
-    The shape is not known of a patient: where the evidence does not tell the hard from the easy, all get the wider interval.
+    Its shape is not known of a patient: where the evidence does not tell the hard from the easy, all get the wider interval.
     """
-    shapes = sorted({shape for group in groups for shape in group.shapes})
-    weights = dict.fromkeys(shapes, 1.0)
+    kinds = sorted({kind for group in groups for one in group.kinds for kind in one})
+    weights = dict.fromkeys(kinds, 1.0)
     for _ in range(FAIR_ROUNDS):
         held: dict[str, list[bool]] = defaultdict(list)
         for group in groups:
             low, high = _quantiles(group, (LOW, HIGH), weights)
-            for shape, quotient in zip(group.shapes, group.unseen, strict=True):
-                held[shape].append(bool(low <= quotient <= high))
-        for shape in shapes:
-            more = weights[shape] * np.exp(FAIR * (HIGH - LOW - float(np.mean(held[shape]))))
-            weights[shape] = float(np.clip(more, 1.0 / MOST_FAIR, MOST_FAIR))
+            for one, quotient in zip(group.kinds, group.unseen, strict=True):
+                for kind in one:
+                    held[kind].append(bool(low <= quotient <= high))
+        for kind in kinds:
+            more = weights[kind] * np.exp(FAIR * (HIGH - LOW - float(np.mean(held[kind]))))
+            weights[kind] = float(np.clip(more, 1.0 / MOST_FAIR, MOST_FAIR))
     return weights
 
 
 def _quantiles(group: _Group, levels: Sequence[float], weights: Mapping[str, float]) -> Matrix:
-    """Of the quotients, each counted as its shape does; the levels a little farther out, as so many phantoms need.
+    """Of the quotients, each counted as its kinds do; the levels a little farther out, as so many phantoms need.
 
     Source: Lei et al. 2018, J Am Stat Assoc 113:1094-1111.
     """
     number = len(group.unseen)
     outer = np.clip(0.5 + (np.array(levels) - 0.5) * (number + 1) / number, 0.0, 1.0)
     order = np.argsort(group.unseen)
-    count = np.array([weights[shape] for shape in group.shapes])[order]
+    count = np.array([math.prod(weights[kind] for kind in one) for one in group.kinds])[order]
     share = np.cumsum(count) - count
     return np.asarray(np.interp(outer, share / share[-1], group.unseen[order]))
 

@@ -13,7 +13,7 @@ from service.features.margin import AT_MOST_3, THRESHOLD, categorize
 from service.features.margin_distribution import weighted_percentile
 from service.features.precision import DISAGREE, Precision, precision_of, second_off
 from service.features.size import millilitres
-from service.regions.margin_surface import Evidence, MarginSurface, margin_surface
+from service.regions.margin_surface import TIED, Evidence, MarginSurface, margin_surface
 from service.regions.region import Region
 from tests.validation.margin.around import contact_mm2, uncovered_ml
 from tests.validation.margin.family import GRIDS, UNTUNED, Recipe, recipe
@@ -50,10 +50,10 @@ class Place:
 class Outcome:
     """A phantom as measured, mm unless said; `value` is NaN where nothing was measured, and `refusal` says why.
 
-    `shares` (points) and `percentiles`: errors of the distribution. `place`: from the true place of the minimum to the nearest
-    of those reported. `evidence`: what the precision depends on. `volume` (%): error of the tumor's volume. `uncovered` (mL):
-    found and true volume of untreated liver in the tumor and near it. `contact` (%): error of the capsule's contact area.
-    `seconds` of processor time.
+    `shares` (points) and `percentiles`: errors of the distribution. `place`: from the true place of the minimum to the
+    nearest of those reported; `tied`: to the nearest point that was found nearly as narrow. `evidence`: what the precision
+    depends on. `volume` (%): error of the tumor's volume. `uncovered` (mL): found and true volume of untreated liver in the
+    tumor and near it. `contact` (%): error of the capsule's contact area. `seconds` of processor time.
     """
 
     of: Place
@@ -63,6 +63,7 @@ class Outcome:
     shares: tuple[float, ...] = ()
     percentiles: tuple[float, ...] = ()
     place: float = np.nan
+    tied: float = np.nan
     volume: float = np.nan
     uncovered: tuple[tuple[float, float], ...] = ()
     contact: float = np.nan
@@ -154,6 +155,7 @@ def _place(drawn: Recipe) -> Place:
 def _outcome(drawn: Recipe, truth: Truth, tumor: Region, surface: MarginSurface, seconds: float) -> Outcome:
     everything = np.ones(len(surface.points), dtype=bool)
     listed = surface.points[list(surface.as_narrow(everything))]
+    tied = surface.points[surface.margin <= surface.minimum + TIED]
     total = surface.areas.sum()
     return Outcome(
         of=_place(drawn),
@@ -167,6 +169,7 @@ def _outcome(drawn: Recipe, truth: Truth, tumor: Region, surface: MarginSurface,
             weighted_percentile(surface.margin, surface.areas, percent) - truth.percentile(percent) for percent in PERCENTILES
         ),
         place=float(np.linalg.norm(listed - truth.place, axis=1).min()),
+        tied=float(np.linalg.norm(tied - truth.place, axis=1).min()),
         volume=100.0 * (millilitres(tumor) / truth.tumor_ml - 1.0),
         uncovered=_uncovered(drawn, surface),
         contact=_contact(drawn, surface),
