@@ -32,11 +32,15 @@ demo:
 # The long checks; each prints its figures and writes them into docs/evidence.md. About 10 minutes each.
 
 # Accuracy on thousands of phantoms with known truth.
-validate: validate-margin validate-chain
+validate: validate-margin validate-alignment validate-chain
 
 # The margin, what can be assessed of it, and lobes that are missing. --processes N; --keep FILE goes on where it was cut off.
 validate-margin *options:
     uv run python -m tests.validation.margin.validate {{ options }}
+
+# How far phases lie from their place after alignment. --cases N.
+validate-alignment *options:
+    uv run python -m tests.validation.alignment {{ options }}
 
 # The whole analysis from DICOM files.
 validate-chain *options:
