@@ -41,7 +41,7 @@ def options_of(settings: Settings) -> AnalysisOptions:
 
 def limits_of(settings: Settings) -> Limits:
     """What one analysis may use."""
-    return Limits(settings.analysis.memory_mb, settings.analysis.timeout_s)
+    return Limits(settings.analysis.memory_mb, settings.analysis.timeout_s, settings.analysis.processor_s)
 
 
 def parallel_of(settings: Settings) -> int:

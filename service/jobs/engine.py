@@ -7,12 +7,13 @@ for a week costs no job and holds up nothing else.
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from service.errors import TryAgain
 from service.jobs.job import After, Interrupted, Job, Work
+from service.jobs.pauses import Pauses
 
 APPLICATION = "cryomargin"
 # The shape of the workflow below: pending jobs go on after an upgrade of the product as long as this stays the same. Change it
@@ -39,12 +41,17 @@ log = structlog.get_logger("jobs")
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """`system_url` is the engine's own database; `worker` the fixed name by which unfinished jobs are found again."""
+    """`system_url` is the engine's own database; `worker` the fixed name by which unfinished jobs are found again.
+
+    An analysis that crashed is tried `attempts` times; one that something outside kept from beginning, with ever longer
+    `pauses`, until it has waited for so long that it is given up.
+    """
 
     system_url: str
     worker: str = "worker-1"
     parallel: int = 1
     attempts: int = 3
+    pauses: Pauses = field(default_factory=Pauses)
 
 
 class Engine:
@@ -110,23 +117,29 @@ class Engine:
             self._step("plan", lambda: self._work.plan(job))
 
     def _analysed(self, job: Job) -> bool:
-        for left in reversed(range(self._options.attempts)):
+        left, waits, waited_s = self._options.attempts - 1, 0, 0.0
+        while True:
             with self._slot():
-                after = self._step("analyse", partial(self._analyse, job, left))
-            if after != After.AGAIN:
-                return after == After.DELIVER  # equal, not identical: a recorded answer comes back from the database
-            DBOS.sleep(RETRY_PAUSE_S)
-        return False
+                after = self._step("analyse", partial(self._analyse, job, left, waited_s < self._options.pauses.give_up_s))
+            if after == After.LATER:  # equal, not identical: a recorded answer comes back from the database
+                waits += 1
+                waited_s += self._options.pauses.before(waits).total_seconds()
+                DBOS.sleep(self._options.pauses.before(waits, random.random()).total_seconds())  # noqa: S311 - no secret
+            elif after == After.AGAIN:
+                left -= 1
+                DBOS.sleep(RETRY_PAUSE_S)
+            else:
+                return after == After.DELIVER
 
-    def _analyse(self, job: Job, left: int) -> After:
-        """An index that does not answer costs one attempt, not the job."""
+    def _analyse(self, job: Job, left: int, may_wait: bool) -> After:  # noqa: FBT001 - called by name of a step only
+        """Something outside that does not answer costs no attempt, only time."""
         try:
             return self._work.analyse(job, left)
         except TryAgain as fault:
-            if not left:
+            if not may_wait:
                 raise
-            log.warning("attempt_failed", job=job.id, reason=fault.sentence)
-            return After.AGAIN
+            log.warning("analysis_waits", job=job.id, reason=fault.sentence)
+            return After.LATER
 
     def _step(self, name: str, work: Callable[[], Answer]) -> Answer:
         """Do `work` once: after a crash its recorded answer is used."""

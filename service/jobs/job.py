@@ -47,6 +47,7 @@ class After(StrEnum):
     DELIVER = "deliver"
     NOTHING = "nothing"
     AGAIN = "again"
+    LATER = "later"
 
 
 class Work(Protocol):

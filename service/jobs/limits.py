@@ -33,6 +33,16 @@ def be_first_to_go() -> None:
         adjust.write_text(_FIRST_TO_GO, encoding="ascii")
 
 
+def limit_processor(pid: int, seconds: float) -> None:
+    """Let the kernel end a process that used so much processor time on all cores (SIGXCPU), even if nobody watches it."""
+    if hasattr(resource, "prlimit"):
+        whole = max(1, round(seconds))
+        try:
+            resource.prlimit(pid, resource.RLIMIT_CPU, (whole, whole + 5))
+        except ProcessLookupError:
+            return  # it has ended already
+
+
 def bearable(memory_mb: int) -> int:
     """How many analyses that may need so much memory (MB) each this machine bears at once: by memory and cores, at least one.
 

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.jobs.child import ANSWER_FILE, REQUEST_FILE
-from service.jobs.limits import resident_mb
+from service.jobs.limits import limit_processor, resident_mb
 from service.jobs.messages import ANSWER, REQUEST, Answer, Request
 
 LOOK_S = 0.05  # how often memory and time are looked at, and whether the answer is still wanted
 LOG_FILE = "log.txt"
 LOG_TAIL = 300
+LOG_KEPT = 16_384  # bytes of what an analysis wrote that are kept with its job
+LOG_LIMIT = 4_000_000  # bytes on disk, after which its earlier words are dropped
 
 Progress = Callable[[str, int], None]
 Wanted = Callable[[], None]
@@ -30,23 +32,25 @@ Command = Callable[[Path, int, int], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one analysis may use: resident memory (MB) and time (s)."""
+    """What one analysis may use: resident memory (MB), time (s) and processor time of all its cores together (s)."""
 
     memory_mb: int = 2048
     timeout_s: float = 600.0
+    processor_s: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How an analysis process ended: with an answer, or with the fault that ended it (one sentence).
 
-    `peak_mb` is the most memory that was seen, `seconds` the time it took.
+    `peak_mb` is the most memory that was seen, `seconds` the time it took, `output` the end of what it wrote.
     """
 
     answer: Answer | None
     fault: str
     peak_mb: int
     seconds: float
+    output: str = ""
 
 
 def python_child(folder: Path, parent: int, pipe: int) -> list[str]:
@@ -76,15 +80,17 @@ def run_analysis(
     """
     (folder / REQUEST_FILE).write_bytes(REQUEST.dump_json(request))
     reading, writing = os.pipe()
-    with (folder / LOG_FILE).open("wb") as log:
+    with (folder / LOG_FILE).open("ab") as log:
         child = _spawn(command(folder, os.getpid(), writing), writing, log.fileno())
+        limit_processor(child.pid, limits.processor_s)
         try:
-            fault, peak, seconds = _watch(child, _Lines(reading, progress), limits, wanted)
+            fault, peak, seconds = _watch(child, _Lines(reading, progress), limits, wanted, folder / LOG_FILE)
         finally:
             child.kill()
             child.wait()
             os.close(reading)
-    return Ended(None if fault else _answer(folder), fault or _missing(child.returncode, folder), peak, seconds)
+    fault = fault or _missing(child.returncode, folder, limits)
+    return Ended(None if fault else _answer(folder), fault, peak, seconds, _output(folder))
 
 
 def _spawn(command: list[str], pipe: int, log: int) -> subprocess.Popen[bytes]:
@@ -122,7 +128,7 @@ class _Lines:
         self._selector.close()
 
 
-def _watch(child: subprocess.Popen[bytes], lines: _Lines, limits: Limits, wanted: Wanted) -> tuple[str, int, float]:
+def _watch(child: subprocess.Popen[bytes], lines: _Lines, limits: Limits, wanted: Wanted, log: Path) -> tuple[str, int, float]:
     """Until the child ends or must end: fault ("" when it ended by itself), peak memory in MB, seconds."""
     started, peak, talking = time.monotonic(), 0, True
     try:
@@ -133,6 +139,7 @@ def _watch(child: subprocess.Popen[bytes], lines: _Lines, limits: Limits, wanted
             else:
                 time.sleep(LOOK_S)
             peak = max(peak, resident_mb(child.pid))
+            _bound(log)
             seconds = time.monotonic() - started
             if peak > limits.memory_mb:
                 return f"The analysis needed more than {limits.memory_mb} MB of memory.", peak, seconds
@@ -150,10 +157,24 @@ def _answer(folder: Path) -> Answer | None:
     return ANSWER.validate_json(path.read_bytes()) if path.exists() else None
 
 
-def _missing(status: int, folder: Path) -> str:
+def _bound(log: Path) -> None:
+    """A process that never stops writing must not fill the disk; it appends, so that it goes on at the new end."""
+    if log.stat().st_size > LOG_LIMIT:
+        os.truncate(log, 0)
+
+
+def _output(folder: Path) -> str:
+    """The end of what the analysis wrote, as text without control characters: it is shown on a page."""
+    written = (folder / LOG_FILE).read_bytes()[-LOG_KEPT:].decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in written).strip()
+
+
+def _missing(status: int, folder: Path, limits: Limits) -> str:
     """Why there is no answer, "" when there is one."""
     if (folder / ANSWER_FILE).exists():
         return ""
+    if status == -signal.SIGXCPU:
+        return f"The analysis used more than {limits.processor_s:g} s of processor time."
     if status < 0:
         return f"The analysis was ended by signal {signal.Signals(-status).name}."
     text = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace").strip()

@@ -65,6 +65,7 @@ class Steps:
         self._progress(job)("start", 0)  # not where an attempt that was killed had come to
         with work_folder(self.folder) as folder:
             ended = self.run(self._request(job), folder, self.limits, self._progress(job), self._wanted(job))
+            self.index.work.keep_output(job.key, ended.output)
             if ended.answer is None:
                 return self._failed(job, ended, tries_left)
             self.index.save_phases(job.study_instance_uid, job.content_version, [asdict(one) for one in ended.answer.phases])

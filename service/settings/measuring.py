@@ -58,6 +58,7 @@ class Analysis(Table):
     segmenters: Annotated[tuple[Literal["drawn", "network", "classical"], ...], Field(min_length=1)] = ("drawn", "classical")
     memory_mb: Annotated[int, Field(ge=256)] = 2048
     timeout_s: Seconds = 600.0
+    processor_s: Seconds = 1800.0
     attempts: Annotated[int, Field(ge=1)] = 3
     parallel: Annotated[int, Field(ge=0)] = 1
     parallel_in_all: Annotated[int, Field(ge=0)] = 0

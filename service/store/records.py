@@ -252,7 +252,10 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class StudyDetail:
-    """Everything known about one study. `outputs` and `result` belong to the newest version that has a result."""
+    """Everything known about one study; `output` is the end of what its last analysis wrote.
+
+    `outputs` and `result` belong to the newest version that has a result.
+    """
 
     summary: StudySummary
     series: tuple[SeriesSummary, ...]
@@ -264,6 +267,7 @@ class StudyDetail:
     outputs: tuple[MadeObject, ...]
     deliveries: tuple[Delivery, ...]
     actions: tuple[Action, ...]
+    output: str
     phases: tuple[Mapping[str, Any], ...] = ()
 
 

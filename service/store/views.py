@@ -53,6 +53,7 @@ def study_detail(connection: Connection, study_uid: str) -> StudyDetail | None:
         deliveries=tuple(deliveries(connection, study_uid)),
         phases=phases_of(connection, study_uid),
         actions=actions(connection, study_uid),
+        output=_output(connection, row),
     )
 
 
@@ -181,6 +182,11 @@ def _conflicts(connection: Connection, study_uid: str) -> tuple[Conflict, ...]:
 def _events(connection: Connection, study_uid: str) -> tuple[Event, ...]:
     rows = connection.execute(select(event).where(event.c.study_instance_uid == study_uid).order_by(event.c.id))
     return tuple(Event(row.at, row.word, row.sentence) for row in rows)
+
+
+def _output(connection: Connection, of: Row[Any]) -> str:
+    same = (version.c.study_instance_uid == of.study_instance_uid) & (version.c.content_version == of.content_version)
+    return connection.scalar(select(version.c.output).where(same)) or ""
 
 
 def _result(connection: Connection, study_uid: str) -> tuple[str, Mapping[str, Any] | None]:

@@ -18,7 +18,7 @@ from service.store.records import Begin, State, Version
 from service.store.schema import machine, queue, study, version
 
 UNDECIDED = (State.QUEUED, State.ANALYSING)  # after that the outbox has it, whoever delivers
-KILLED = 3  # analyses of a version that took their worker with them: after as many it is tried no more
+KILLED = 5  # analyses of a version that took their worker with them: after as many it is tried no more
 
 
 class Work:
@@ -70,6 +70,13 @@ class Work:
             if mine:
                 versions.change(connection, study_uid, content, begin=begin)
             return mine
+
+    def keep_output(self, of: tuple[str, str, int], output: str) -> None:
+        """Keep the end of what the analysis of a job wrote, in the place of what an earlier one did."""
+        study_uid, content, attempt = of
+        with self._database.write() as connection:
+            if versions.version_of(connection, study_uid, content).attempt == attempt:
+                versions.change(connection, study_uid, content, output=output)
 
     def is_wanted(self, of: tuple[str, str, int]) -> bool:
         """Whether the analysis of a job is still asked for, even if newer images are arriving."""

@@ -104,6 +104,7 @@ def study(index: Index, detail: StudyDetail, *, show_patient_id: bool) -> models
         conflicts=[models.ConflictLine.model_validate(conflict) for conflict in detail.conflicts],
         errors=list(_errors(detail)),
         actions=[models.ActionLine.model_validate(action) for action in detail.actions],
+        output=detail.output,
         possible=[order.value for order in possible(detail)],
     )
 

@@ -311,6 +311,7 @@ class Study(StudyLine):
     conflicts: list[ConflictLine]
     errors: list[ErrorLine] = Field(description="What stands in the way now.")
     actions: list[ActionLine] = Field(description="What people did to it, newest first.")
+    output: str = Field(description="End of what the process of the last analysis wrote; may hold values of image headers.")
     possible: list[str] = Field(description="What people may order now.", examples=[["hold", "cancel", "urgent"]])
 
 

@@ -13,6 +13,7 @@ import pytest
 from service.errors import TryAgain
 from service.jobs.engine import Engine, EngineOptions, _use_wal
 from service.jobs.job import After, Interrupted, Job
+from service.jobs.pauses import Pauses
 from tests.store.conftest import postgresql
 
 __all__ = ["postgresql"]  # the fixture of the store's tests
@@ -72,8 +73,8 @@ def start(url: str) -> Iterator[Callable[..., Engine]]:
     """Start an engine on the same database each time; the last one is stopped at the end."""
     started: list[Engine] = []
 
-    def begin(work: Notes) -> Engine:
-        engine = Engine(EngineOptions(url, attempts=3), work, work.stop)
+    def begin(work: Notes, pauses: Pauses | None = None) -> Engine:
+        engine = Engine(EngineOptions(url, attempts=3, pauses=pauses or Pauses(0.1, 0.2)), work, work.stop)
         engine.start()
         started.append(engine)
         return engine
@@ -107,12 +108,21 @@ def test_a_failed_analysis_is_tried_again_and_told_how_often_it_may_be(start: Ca
     assert work.calls[:2] == ["analyse 1.2.3/abc/1 2", "analyse 1.2.3/abc/1 1"]
 
 
-def test_an_index_that_is_away_costs_an_attempt_and_only_the_last_one_the_job(start: Callable[..., Engine]) -> None:
-    away = TryAgain("store.unavailable", "The index cannot be reached.")
-    work = Notes(analyses=[away, away, away])
+AWAY = TryAgain("store.unavailable", "The index cannot be reached.")
+
+
+def test_an_index_that_is_away_costs_time_and_no_attempt(start: Callable[..., Engine]) -> None:
+    work = Notes(analyses=[AWAY, AWAY, AWAY, AWAY, After.DELIVER])
     start(work).submit(JOB)
+    assert work.planned.wait(120)
+    assert [call for call in work.calls if "analyse" in call] == ["analyse 1.2.3/abc/1 2"] * 5
+
+
+def test_what_is_away_for_too_long_is_given_up_visibly(start: Callable[..., Engine]) -> None:
+    work = Notes(analyses=[AWAY] * 99)
+    start(work, Pauses(0.1, 0.1, give_up_s=0.25)).submit(JOB)
     wait_for(lambda: bool(work.gave_up))
-    assert len(work.calls) == 3
+    assert len(work.calls) == 4
 
 
 def test_what_nobody_foresaw_ends_the_job_visibly(start: Callable[..., Engine]) -> None:

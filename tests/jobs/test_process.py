@@ -14,7 +14,7 @@ import pytest
 
 from service.jobs.job import Interrupted
 from service.jobs.messages import Request
-from service.jobs.process import Command, Ended, Limits, run_analysis, work_folder
+from service.jobs.process import LOG_FILE, LOG_KEPT, LOG_LIMIT, Command, Ended, Limits, run_analysis, work_folder
 
 REQUEST = Request((), "abc", datetime(2024, 1, 1, tzinfo=UTC))
 ANSWER = r"""(folder / "answer.json").write_text('{"code": "c", "sentence": "s"}')"""
@@ -71,6 +71,24 @@ def test_too_much_memory_ends_the_child(tmp_path: Path) -> None:
 def test_too_much_time_ends_the_child(tmp_path: Path) -> None:
     ended = run(tmp_path, child("time.sleep(30)"), Limits(timeout_s=0.5))
     assert ended.fault == "The analysis took longer than 0.5 s."
+
+
+def test_too_much_processor_time_ends_the_child(tmp_path: Path) -> None:
+    """By the kernel: it holds on every core, and even if the worker sleeps."""
+    ended = run(tmp_path, child("while True: pass"), Limits(processor_s=1.0))
+    assert ended.fault == "The analysis used more than 1 s of processor time."
+
+
+def test_the_end_of_what_it_wrote_is_kept(tmp_path: Path) -> None:
+    ended = run(tmp_path, child("print('x' * 20_000)", "print('last \\x1b[31mwords')", ANSWER))
+    assert ended.output.endswith("last  [31mwords")
+    assert len(ended.output) <= LOG_KEPT
+
+
+def test_a_child_that_never_stops_writing_does_not_fill_the_disk(tmp_path: Path) -> None:
+    lines = ("end = time.monotonic() + 2", "while time.monotonic() < end: sys.stdout.write('x' * 100_000)", ANSWER)
+    run(tmp_path, child(*lines))
+    assert (tmp_path / LOG_FILE).stat().st_size < 100 * LOG_LIMIT
 
 
 def test_a_stop_ends_the_child_and_is_no_fault(tmp_path: Path) -> None:
