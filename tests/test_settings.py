@@ -70,8 +70,12 @@ def write(folder: Path, text: str) -> Path:
         ('[listener.tls]\nca = "ca.pem"', "listener.tls: ca without certificate and key would be no TLS at all"),
         (f'{DESTINATION}[destination.tls]\nhost_name = "h"', "destination.0.tls: ca is needed"),
         (
-            '[[destination]]\nname = "a"\naddress = "https://h/dicom"\ntls = { ca = "a" }',
-            "destination.0: tls is for DICOM addresses",
+            '[[destination]]\nname = "a"\naddress = "http://h/dicom"\ntls = { ca = "a" }',
+            "destination.0: an http:// address is plain text",
+        ),
+        (
+            '[[destination]]\nname = "a"\naddress = "https://h/dicom"\ntls = { ca = "a", host_name = "b" }',
+            "destination.0: tls.host_name is for DICOM addresses",
         ),
         (f'{DESTINATION}[destination.tls]\nca = "a"\nkey = "b"', "destination.0.tls: certificate and key belong together"),
         ('[listener]\nae_title = "A TITLE OF SEVENTEEN"', "listener.ae_title"),

@@ -15,6 +15,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
 
+from service.dicom import tls
 from service.dicom.character_sets import rewritten
 from service.dicom.destination import Caller, Destination
 from service.dicom.query import Reference
@@ -64,9 +65,19 @@ def echo(destination: Destination, caller: Caller) -> None:
 @contextmanager
 def _client(destination: Destination, caller: Caller) -> Iterator[httpx.Client]:
     login = None if destination.login is None else (destination.login.name, destination.login.password(destination.name))
-    trusted: ssl.SSLContext = ssl.create_default_context()
-    with httpx.Client(base_url=destination.url, auth=login, timeout=caller.timeout_s, verify=trusted) as client:
+    with httpx.Client(base_url=destination.url, auth=login, timeout=caller.timeout_s, verify=_trusted(destination)) as client:
         yield client
+
+
+def _trusted(destination: Destination) -> ssl.SSLContext:
+    """Whom we believe: the configured authorities, or those of the system."""
+    if destination.tls is None:
+        return ssl.create_default_context()
+    try:
+        return tls.requestor_context(destination.tls)
+    except OSError as fault:
+        sentence = f"{destination.name} ({destination.address}): the files of its TLS cannot be used: {tls.why(fault)}"
+        raise TryAgain("destination.unreachable", sentence) from fault
 
 
 @contextmanager
@@ -92,8 +103,8 @@ def _why(fault: httpx.ConnectError) -> str:
     cause: BaseException | None = fault
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({cause.verify_message})"
+    if isinstance(cause, ssl.SSLError):
+        return f"no TLS: {tls.why(cause)}"
     if isinstance(cause, ConnectionRefusedError):
         return "nothing listens at this address (connection refused)"
     return f"no connection ({cause.strerror or type(cause).__name__})" if cause else "no connection"

@@ -14,7 +14,7 @@ from service.errors import Refused, TryAgain
 from service.jobs.pauses import Pauses
 from service.store.files import Files
 from service.store.index import Index
-from service.store.records import Delivery, DeliveryState, State
+from service.store.records import Delivery, DeliveryState
 from service.store.way import Held, Noted
 
 PATIENCE = 3  # failures in a row after which a destination that can be reached counts as down
@@ -119,4 +119,4 @@ class Visit:
             lines.give_up(self._held, now - self._means.pauses.give_up, Noted(DeliveryState.FAILED, now, detail=detail))
 
     def _say(self, of: Delivery, sentence: str) -> None:
-        self._means.index.set_state(of.study_instance_uid, of.content_version, State.DELIVERING, sentence)
+        self._means.index.lines.say(of.study_instance_uid, of.content_version, sentence)

@@ -53,6 +53,8 @@ class DestinationTable(Table):
             raise ValueError("username and password_file belong together")
         if self.username and not self.address.startswith("https://"):
             raise ValueError("a password goes to an https:// address alone")
-        if self.address.startswith("http") and self.tls.ca:
-            raise ValueError("tls is for DICOM addresses: https takes the authorities of the system")
+        if self.address.startswith("http://") and self.tls.ca:
+            raise ValueError("an http:// address is plain text: name an https:// one, or leave tls out")
+        if self.address.startswith("https://") and self.tls.host_name:
+            raise ValueError("tls.host_name is for DICOM addresses: https is held to the host of the address")
         return self

@@ -16,7 +16,7 @@ from service.store import outbox
 from service.store.database import Database
 from service.store.records import Delivery, DeliveryState, State, Version
 from service.store.schema import delivery, line, made, study, version
-from service.store.versions import newest_delivering
+from service.store.versions import newest_delivering, set_state, version_of
 from service.store.way import Held, Line, Noted
 
 
@@ -61,6 +61,12 @@ class Lines:
             for uid in objects:
                 outbox.mark_delivery(connection, (uid, held.destination), noted)
             return True
+
+    def say(self, study_uid: str, content: str, sentence: str) -> None:
+        """Let a study that is being delivered say why it waits; what has ended or was taken back meanwhile stands."""
+        with self._database.write() as connection:
+            if version_of(connection, study_uid, content).state is State.DELIVERING:
+                set_state(connection, study_uid, content, State.DELIVERING, sentence)
 
     def interrupted(self, held: Held, sentence: str, now: datetime, next_try_at: datetime | None) -> None:
         """Count a failure, and let nobody try before then."""
@@ -148,11 +154,6 @@ class Lines:
                 outbox.mark_delivery(connection, (one.sop_instance_uid, one.destination), of[one.sop_instance_uid])
                 outbox.open_again(connection, one)
             return len(waiting)
-
-    def resend(self, study_uid: str, destination: str, at: datetime) -> int:
-        """Send the newest result of a study to a destination once more; gives the number of objects, 0 when it got none."""
-        with self._database.write() as connection:
-            return outbox.resend(connection, study_uid, destination, at)
 
 
 def _take(connection: Connection, destination: str, worker: str, now: datetime, until: datetime) -> Held | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,6 +40,7 @@ class Promiser:
         same_association: bool = False,
         failed: Mapping[str, int] | None = None,
         answer: int = SUCCESS,
+        kinds: Sequence[str] = KINDS,
     ) -> None:
         self.store = store
         self.answer = answer
@@ -48,7 +49,7 @@ class Promiser:
         self.requests: list[Dataset] = []
         self._same = same_association
         entity = AE(ae_title="PROMISER")
-        for sop_class in KINDS:
+        for sop_class in kinds:
             entity.add_supported_context(sop_class)
         if commits:
             entity.add_supported_context(StorageCommitmentPushModel)

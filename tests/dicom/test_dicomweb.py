@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from pydicom.uid import generate_uid
 from service.dicom.carrier import echo, find, negotiate, send
 from service.dicom.destination import Caller, Destination, Login, parse_destination
 from service.dicom.query import Reference
+from service.dicom.tls import Credentials, acceptor_context
 from service.errors import Refused, TryAgain
+from tests.dicom.authority import Authority
 from tests.dicom.test_sender import write_object
 
 CALLER = Caller(timeout_s=5.0)
@@ -26,10 +29,15 @@ Answers = dict[str, tuple[int, Any]]
 class Server(ThreadingHTTPServer):
     """Answers by method and last part of the path; keeps what came."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answers, shown: Credentials | None = None) -> None:
         self.answers = answers
         self.came: list[tuple[str, dict[str, str], bytes]] = []
         super().__init__(("127.0.0.1", 0), Handler)
+        if shown is not None:
+            self.socket = acceptor_context(shown).wrap_socket(self.socket, server_side=True)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that does not trust us is no news."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -64,13 +72,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(answers: Answers) -> Iterator[tuple[Server, Destination]]:
-    """A server with these answers, and how it stands in the configuration."""
-    server = Server(answers)
+def serving(answers: Answers, shown: Credentials | None = None) -> Iterator[tuple[Server, Destination]]:
+    """A server with these answers, which shows this certificate, and how it stands in the configuration."""
+    server = Server(answers, shown)
+    scheme = "http" if shown is None else "https"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield server, parse_destination("web", f"http://127.0.0.1:{server.server_address[1]}/dicom-web/")
+        yield server, parse_destination("web", f"{scheme}://127.0.0.1:{server.server_address[1]}/dicom-web/")
     finally:
         server.shutdown()
         thread.join()
@@ -194,6 +203,28 @@ def test_the_password_comes_from_its_file_and_is_shown_nowhere(tmp_path: Path) -
         file.unlink()
         with pytest.raises(TryAgain, match="password_file cannot be read"):
             echo(known, CALLER)
+
+
+def test_over_tls_both_ends_show_who_they_are(tmp_path: Path) -> None:
+    hospital = Authority(tmp_path)
+    ours, path = hospital.issue("service"), write_object(tmp_path)
+    with serving({"POST studies": (200, None)}, hospital.issue("pacs")) as (_, web):
+        (sent,) = send([path], replace(web, tls=ours), CALLER)
+        assert sent.error is None
+        with pytest.raises(TryAgain, match="no TLS: its certificate is not trusted"):
+            send([path], web, CALLER)
+        stranger = Authority(tmp_path, "stranger").issue("other", ca=hospital.ca)
+        with pytest.raises(TryAgain, match="web"):
+            echo(replace(web, tls=stranger), CALLER)
+        with pytest.raises(TryAgain, match="the files of its TLS cannot be used"):
+            echo(replace(web, tls=Credentials(ca=tmp_path / "nothing.pem")), CALLER)
+
+
+def test_a_certificate_for_another_host_is_not_trusted(tmp_path: Path) -> None:
+    hospital = Authority(tmp_path)
+    shown = replace(hospital.issue("pacs", host="192.0.2.1"), ca=None)
+    with serving({}, shown) as (_, web), pytest.raises(TryAgain, match="not trusted"):
+        echo(replace(web, tls=Credentials(ca=hospital.ca)), CALLER)
 
 
 def test_every_kind_may_be_offered() -> None:

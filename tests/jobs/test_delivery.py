@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pynetdicom.sop_class import Comprehensive3DSRStorage
 
 from service.dicom.archive import Archive, Archived
 from service.dicom.destination import Destination, Verify, parse_destination
@@ -143,7 +144,7 @@ def test_a_weekend_is_waited_for_and_a_week_is_not(store: Store, job: Job) -> No
     assert state is State.FAILED
     assert sentence.startswith("given up after 168 h: down (DOWN@127.0.0.1:")
 
-    assert store.index.lines.resend(STUDY, "down", store.now) == 2
+    store.index.operators.resend(STUDY, "down", Order("a person", store.now))
     assert the_study(store) == (State.DELIVERING, "The results are being sent to down again.")
     assert set(states(store).values()) == {DeliveryState.PENDING}
 
@@ -153,6 +154,16 @@ def test_a_refusal_is_final_told_and_holds_up_nothing(store: Store, job: Job) ->
         deliver(Courier(store.means(), (peer.destination(verify=Verify.NONE),)), job)
     assert states(store) == {("pacs", "9.1"): DeliveryState.FAILED, ("pacs", "9.2"): DeliveryState.SENT}
     assert the_study(store) == (State.FAILED, "pacs refused the object (0xA900)")
+
+
+def test_a_destination_that_takes_only_reports_says_what_it_does_not_take(store: Store, job: Job) -> None:
+    """The report goes all the same, and the study says which kind to add there, or to leave out here."""
+    with Promiser(same_association=True, kinds=(Comprehensive3DSRStorage,)) as peer:
+        deliver(Courier(store.means(), (peer.destination(),)), job)
+    refused = "pacs does not accept objects of the kind Segmentation Storage (SOP class not supported)"
+    rows = [outbox(one) for one in store.index.deliveries(STUDY)]
+    assert rows == [("9.1", "failed", refused, 1), ("9.2", "verified", "promised by storage commitment", 1)]
+    assert the_study(store) == (State.FAILED, refused)
 
 
 def test_a_warning_is_success_with_a_note_that_stays(store: Store, job: Job) -> None:
@@ -209,6 +220,14 @@ def test_an_object_on_which_a_destination_breaks_does_not_hold_up_other_studies(
         deliver(courier, other)
     assert {one.state for one in store.index.deliveries("1.2.9")} == {DeliveryState.SENT}
     assert set(states(store).values()) == {DeliveryState.PENDING}
+
+
+def test_a_person_who_cancels_meanwhile_is_not_overruled(store: Store, job: Job) -> None:
+    courier = Courier(store.means(), (down(),))
+    courier.plan(job)
+    store.index.set_state(STUDY, job.content_version, State.FAILED, "Cancelled.")
+    store.index.lines.say(STUDY, job.content_version, "The results are ready and wait.")
+    assert the_study(store) == (State.FAILED, "Cancelled.")
 
 
 class Forgetful(Archive):
@@ -317,8 +336,7 @@ def test_a_worker_that_was_thought_dead_and_comes_back_does_no_harm(store: Store
 def test_what_was_sent_can_be_sent_again_on_wish(store: Store, job: Job, archive: Archive) -> None:
     courier = Courier(store.means(), (parse_destination("pacs", archive.address, verify=Verify.FIND),))
     deliver(courier, job)
-    assert store.index.lines.resend(STUDY, "pacs", store.now) == 2
-    assert store.index.lines.resend(STUDY, "elsewhere", store.now) == 0
+    store.index.operators.resend(STUDY, "pacs", Order("a person", store.now))
     courier.visit(courier.destinations[0])
     courier.settle()
     assert [one.copies for one in archive.stored()] == [2, 2]

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from service.store.index import Index
+from service.store.orders import Order
 from service.web.app import create_app
 from service.web.info import Check, Probed, ServiceInfo
 from tests.web.conftest import PATIENT, finish, receive
@@ -75,7 +76,7 @@ def test_a_destination_that_is_down_says_since_when_and_what_waits_says_why(clie
     held = index.lines.take("archive", "worker", AT, AT)
     assert held is not None
     index.lines.interrupted(held, "archive (PACS@192.0.2.10:104): nothing listens", AT, AT + timedelta(seconds=40))
-    assert index.lines.resend(STUDY, "archive", AT) == 2
+    index.operators.resend(STUDY, "archive", Order("a person", AT))
 
     (destination,) = client.get("/api/v1/destinations").json()["items"]
     outputs = client.get(f"/api/v1/studies/{STUDY}").json()["outputs"]
