@@ -76,10 +76,11 @@ def main(kills: int = 300, studies: int = 60, minutes: float = 60.0, seed: int =
             _kill_while_sending(parts, tally, plan, folder, lambda done: progress.update(bar, completed=done))
             parts.wait()
             tally.faults += _faults(parts, orthanc, tally.studies)
+            figures = _figures(parts, tally)
         finally:
             parts.stop()
             orthanc.stop()
-    body = f"{evidence.stamp('just soak-parts', time.monotonic() - started)}\n\n{_figures(parts, tally)}"
+    body = f"{evidence.stamp('just soak-parts', time.monotonic() - started)}\n\n{figures}"
     console.print(Markdown(body))
     if write:
         evidence.replace("soak-parts", body)
@@ -174,15 +175,15 @@ def _wrong(detail: StudyDetail | None, orthanc: Orthanc) -> list[str]:
 
 
 def _figures(parts: Parts, tally: Tally) -> str:
-    notes = Counter(parts.analyses())
-    ended = Counter({name: count for (word, name), count in notes.items() if word == END})
+    notes = list(parts.analyses())
+    ended = Counter(name for word, name in notes if word == END)
     rows = [
         (
             "kill -9 at random instants",
             f"{tally.kills.total()}: " + ", ".join(f"{n} {who}" for who, n in tally.kills.most_common()),
         ),
         ("studies, all done, verified by storage commitment or C-FIND, each result once in Orthanc", len(tally.studies)),
-        ("analyses begun / ended / versions of content", f"{notes.total() - ended.total()} / {ended.total()} / {len(ended)}"),
+        ("analyses begun / ended / versions of content", f"{len(notes) - ended.total()} / {ended.total()} / {len(ended)}"),
         ("ended analyses that were repeated (once each)", sum(count > 1 for count in ended.values())),
         *(
             (f"{name}: from its start to serving again, median and longest", _seconds(part.serving))
