@@ -32,7 +32,7 @@ demo:
 # The long checks; each prints its figures and writes them into docs/evidence.md. About 10 minutes each.
 
 # Accuracy on thousands of phantoms with known truth.
-validate: validate-margin validate-alignment validate-chain
+validate: validate-margin validate-alignment validate-vessel validate-chain
 
 # The margin, what can be assessed of it, and lobes that are missing. --processes N; --keep FILE goes on where it was cut off.
 validate-margin *options:
@@ -41,6 +41,10 @@ validate-margin *options:
 # How far phases lie from their place after alignment. --cases N.
 validate-alignment *options:
     uv run python -m tests.validation.alignment {{ options }}
+
+# The vessel in the margin and what only looks like one. --vessels N; --keep FILE goes on where it was cut off.
+validate-vessel *options:
+    uv run python -m tests.validation.vessel.validate {{ options }}
 
 # The whole analysis from DICOM files.
 validate-chain *options:

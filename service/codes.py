@@ -12,7 +12,7 @@ SCHEME = "99CRYOMARGIN"
 VALUE_LENGTH = 16  # SH
 
 # Codes of public schemes that stand in the standard (PS3.16 CID 82, 83, TID 1500, 1204) but not in pydicom's dictionary.
-ALSO_PUBLIC = frozenset({("UCUM", "mL"), ("RFC5646", "en-US"), ("UMLS", "C0034375")})
+ALSO_PUBLIC = frozenset({("UCUM", "mL"), ("UCUM", "um2/s"), ("RFC5646", "en-US"), ("UMLS", "C0034375")})
 _registered: dict[str, str] = {}
 
 
@@ -54,6 +54,7 @@ MM = Code("mm", "UCUM", "millimeter")
 ML = Code("mL", "UCUM", "milliliter")
 PERCENT = Code("%", "UCUM", "percent")
 RATIO = Code("1", "UCUM", "no units")
+SQUARE_MICROMETERS = Code("um2/s", "UCUM", "square micrometer per second")  # 1e-6 mm2/s
 
 # Where.
 LIVER = Code("10200004", "SCT", "Liver")

@@ -15,9 +15,9 @@ from service.features.table import measure
 from service.options import AnalysisOptions
 from service.regions.agreement import disagreement
 from service.regions.coverage import liver_left_out
-from service.regions.joined import pairs_of
+from service.regions.joined import pairs_of, said_of_zones
 from service.regions.margin_surface import MarginSurface, margin_surface
-from service.regions.region import Drawing, Exam, Kind, Regions
+from service.regions.region import DIFFUSION, Drawing, Exam, Kind, Regions
 from service.regions.table import Segmenter, segment_all
 from service.regions.visibility import Visibility, visibility
 from service.report.result import PhaseUse, Result, Software, TumorResult
@@ -25,7 +25,7 @@ from service.report.tracking import CONTINUED, is_continued, tracking_uids
 from service.report.verdict import verdict
 from service.study.coverage import missing_slices
 from service.study.model import Phase, Role, RoleGuess, Study, Vector
-from service.study.timeline import acquired_at, classify_exam
+from service.study.timeline import Interval, acquired_at, classify_exam
 from service.volumes.align import align
 from service.volumes.brightening import contradictions
 from service.volumes.build import PixelPlane, SliceQuality, build_volume, slice_quality
@@ -36,7 +36,7 @@ Progress = Callable[[str, int], None]
 # In which phase contours and margin are seen best; the first that is there is the grid of everything.
 REFERENCES = (Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL, Role.T1_PRE, Role.T2)
 AFTER_CONTRAST = frozenset({Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL})
-MEASURED_ON = frozenset(REFERENCES)
+MEASURED_ON = frozenset(REFERENCES) | DIFFUSION
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,19 +80,26 @@ def analyse(
     progress("align", 20)
     exam, uses = _exam(read, volumes, uses)
     progress("segment", 45)
-    regions = segment_all(exam, options.segmenters, [(key, Kind(kind)) for key, kind in options.labels], network)
+    regions = segment_all(exam.sharp, options.segmenters, [(key, Kind(kind)) for key, kind in options.labels], network)
     progress("measure", 75)
     return _result(read, exam, regions, uses)
 
 
 def choose_phases(read: ReadStudy) -> tuple[PhaseUse, ...]:
-    """Every phase with its role; of several with one role the most certain is used, the earliest of equals."""
+    """Every phase with its role; of several with one role the preferred one is used, the earliest of equals."""
     guesses = [(phase, read.roles[phase.key]) for phase in read.study.phases]
     best: dict[Role, str] = {}
-    for phase, guess in sorted(guesses, key=lambda pair: (not pair[1].told, -pair[1].score)):
+    for phase, guess in sorted(guesses, key=_preference):
         if guess.role in MEASURED_ON:
             best.setdefault(guess.role, phase.key)
     return tuple(_use(phase, guess, best) for phase, guess in guesses)
+
+
+def _preference(pair: tuple[Phase, RoleGuess]) -> tuple[bool, float, float]:
+    """Smaller is better: what a person told, of diffusion-weighted phases the strongest weighting, else the surest."""
+    phase, guess = pair
+    weighting = phase.b_value or 0.0 if guess.role is Role.DWI else 0.0
+    return not guess.told, -weighting, -guess.score
 
 
 def _use(phase: Phase, guess: RoleGuess, best: Mapping[Role, str]) -> PhaseUse:
@@ -190,7 +197,7 @@ def _aligned(
 
 
 def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> Result:
-    cases = _cases(exam, regions, uses)
+    cases = _cases(exam, regions, uses, classify_exam(acquired_at(read.study), read.procedure_at))
     drawn = [case.tumor.tracking_uid if case.tumor is not None else "" for case in cases]
     tracked = tracking_uids(read.study.study_instance_uid, [case.label for case in cases], drawn, read.known_tumors)
     tumors = tuple(_tumor_result(case, uid) for case, uid in zip(cases, tracked, strict=True))
@@ -206,16 +213,20 @@ def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse,
         tumors=tumors,
         liver=regions.liver,
         vessels=regions.vessels,
-        warnings=(*_warnings(read, exam, regions, uses), *([CONTINUED] if is_continued(drawn, read.known_tumors) else [])),
+        warnings=(
+            *_warnings(read, exam, regions, uses, tumors),
+            *([CONTINUED] if is_continued(drawn, read.known_tumors) else []),
+        ),
         predecessors=read.predecessors,
         image=exam.phases[exam.reference],
     )
 
 
-def _cases(exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[Case, ...]:
+def _cases(exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...], when: Interval) -> tuple[Case, ...]:
     """One case a tumor, and one for each zone in which no tumor is known."""
     keys = {use.role: use.phase.key for use in uses if use.used}
     missing = {kind.value: reason for kind, reason in (regions.reasons or {}).items()}
+    missing |= {"exam": when.sentence} if when.too_early else {}
     missing |= {use.role.value: use.note for use in uses if not use.used and use.note and use.role not in exam.phases}
     return tuple(
         _seen(
@@ -228,6 +239,7 @@ def _cases(exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[Ca
                 zone=zone,
                 liver=regions.liver,
                 vessels=regions.vessels,
+                gallbladder=regions.gallbladder,
                 phase_keys=keys,
                 missing=missing,
             )
@@ -244,8 +256,9 @@ def _seen(case: Case) -> Case:
     if case.tumor is None:
         sentence = case.missing.get("tumor", "No tumor is known in this ablation zone.")
         return replace(case, missing={**case.missing, "margin": sentence, "tumor": sentence})
-    shown = _uptake(case)
-    contradiction = "" if shown is None else disagreement(case.tumor, case.zone, case.liver, shown)
+    contradiction = case.missing.get("exam", "")
+    if not contradiction and case.reference in AFTER_CONTRAST:
+        contradiction = disagreement(case.tumor, case.zone, case.liver, case.uptake)
     if contradiction:
         return replace(case, missing={**case.missing, "margin": contradiction, "contours": contradiction})
     left_out = liver_left_out(case.liver, case.zone, case.phases[case.reference]) if case.liver else None
@@ -253,17 +266,9 @@ def _seen(case: Case) -> Case:
         surface: MarginSurface = margin_surface(case.tumor, case.zone, case.liver, left_out)
     except Unusable as fault:
         return replace(case, missing={**case.missing, "margin": fault.sentence})
-    named = {role.value: volume for role, volume in case.phases.items()}
+    named = {role.value: volume for role, volume in case.phases.items() if role not in DIFFUSION}
     seen: Visibility = visibility(surface, case.tumor, case.zone, named, case.liver)
     return replace(case, surface=surface, visibility=seen)
-
-
-def _uptake(case: Case) -> Volume | None:
-    """What took up contrast: the reference phase minus the one before contrast, or alone without that."""
-    if case.reference not in AFTER_CONTRAST:
-        return None
-    after, before = case.phases[case.reference], case.phases.get(Role.T1_PRE)
-    return after if before is None else after.with_values(after.values - before.values)
 
 
 def _tumor_result(case: Case, uid: str) -> TumorResult:
@@ -272,7 +277,9 @@ def _tumor_result(case: Case, uid: str) -> TumorResult:
     )
 
 
-def _warnings(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> tuple[str, ...]:
+def _warnings(
+    read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...], tumors: tuple[TumorResult, ...]
+) -> tuple[str, ...]:
     """What a reader of the result must know beside the findings."""
     said = [classify_exam(acquired_at(read.study), read.procedure_at).sentence]
     quality, sentence = slice_quality(exam.phases[exam.reference])
@@ -280,6 +287,7 @@ def _warnings(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUs
         said.append(sentence)
     said += [f"{use.role.value.replace('_', ' ')}: {use.note}" for use in uses if use.note]
     said += [*read.left_out, *regions.notes]
+    said += said_of_zones([(tumor.tracking_id, tumor.zone) for tumor in tumors])
     if exam.reference is not Role.PORTAL_VENOUS:
         said.append(f"Measured on the {exam.reference.value.replace('_', ' ')} phase: no portal-venous phase can be used.")
     if regions.liver is None:

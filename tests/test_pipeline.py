@@ -18,6 +18,7 @@ from service.options import AnalysisOptions
 from service.phantom.degrade import TYPICAL
 from service.phantom.patient import PhantomPatient, render
 from service.phantom.recipe import Wish, random_recipe
+from service.phantom.signals import Tissue, signal
 from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
 from service.pipeline import ReadStudy, analyse
@@ -242,6 +243,16 @@ def test_gain_of_one_phase_does_not_become_enhancement(read: ReadStudy) -> None:
     assert found.status is Status.NOT_ASSESSABLE
     assert found.reason is not None
     assert found.reason.code == "enhancement.gain"
+
+
+def test_a_diffusion_weighted_phase_gives_its_ratio_and_no_contour(read: ReadStudy) -> None:
+    """The T1 phase that stands for it has the tumor's true ratio; it takes no part in what finds or judges edges."""
+    roles = {**read.roles, key_of(read, Role.DELAYED): RoleGuess(Role.DWI, 1.0, ())}
+    result = analyse(replace(read, roles=roles), OPTIONS)
+    found = finding(result, "tumor_dwi_ratio")
+    assert Role.DWI in {use.role for use in result.phases if use.used}
+    true = signal(Tissue.TUMOR, Role.DELAYED, 0.6) / signal(Tissue.LIVER, Role.DELAYED)
+    assert pytest.approx(true, abs=0.08) == found.value
 
 
 def test_verdict_keeps_to_the_words(read: ReadStudy) -> None:

@@ -36,6 +36,7 @@ class Case:
     missing: Mapping[str, str] = field(default_factory=dict)
     surface: MarginSurface | None = None
     visibility: Visibility | None = None
+    gallbladder: Region | None = None
 
     @property
     def entire(self) -> bool:
@@ -44,6 +45,12 @@ class Case:
             return False
         hidden = float(self.surface.areas[~self.visibility.assessable].sum() / self.surface.areas.sum())
         return hidden <= BY_CHANCE and not NEVER_BY_CHANCE & self.visibility.reasons.keys()
+
+    @property
+    def uptake(self) -> Volume:
+        """What took up contrast: the reference phase minus the one before contrast, or alone without that."""
+        after, before = self.phases[self.reference], self.phases.get(Role.T1_PRE)
+        return after if before is None else after.with_values(after.values - before.values)
 
     @property
     def contours(self) -> str:

@@ -6,6 +6,7 @@ progression (p = .75). The limits of "enhancing" are ours.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,16 +17,26 @@ from service.codes import NO, PERCENT, UNDETERMINED, YES, Code, ours
 from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
 from service.regions.agreement import uptake
+from service.regions.tumor_core import core_of, layers_of
 from service.study.model import Role
 from service.volumes.noise import noise_sd
 from service.volumes.volume import box_of
 
 ENHANCING = 20.0  # %
 NOISE = 3.0  # SD of the difference of two means that chance does not reach
-GAIN = 0.20  # relative change of ablated, bloodless tissue between phases that only another gain explains
+GAIN = (-0.08, 0.16)  # change of ablated tissue between phases; beyond it only another gain explains it
+SAME_GAIN = 0.02  # SD of what is left of it
+RESIDUAL = 2.0  # mm, from which two phases do not lie on each other; quality gate Q4
 FEWEST = 12  # voxels of tumor away from its edge
+UPPER = 90.0  # percentile
+UPPER_OF_NOISE = 1.2816  # SD, that percentile of noise
 CODE = ours("TUMORENH", "Tumor enhancement")
-METHOD = "100 (post - pre) / pre, median of the tumor eroded by one voxel, version 1"
+UPPER_CODE = ours("TUMORENHP90", "Tumor enhancement, percentile 90")
+PATTERN_CODE = ours("TUMORENHPATTERN", "Pattern of tumor enhancement")
+RIM = ours("ENHRIM", "Rim")
+SOLID = ours("ENHSOLID", "Solid")
+NONE = ours("ENHNONE", "None")
+METHOD = "100 (post - pre) / pre, tumor eroded by one voxel without blood that is bright before contrast, version 2"
 NOTE = "Not predictive in the source study (10/14 vs 25/40, p = .75)."
 SOURCE = "Shyn et al., AJR 2014;203:W181-91"
 PHASES = (
@@ -33,12 +44,24 @@ PHASES = (
     (Role.PORTAL_VENOUS, "tumor_enhancement_portal_venous", "Tumor enhancement, portal-venous phase"),
     (Role.DELAYED, "tumor_enhancement_delayed", "Tumor enhancement, delayed phase"),
 )
+UPPERS = tuple(
+    (role, f"enhancement_p90_{role}", f"{title.replace('Tumor enhancement', 'Enhancement percentile 90')}")
+    for role, _, title in PHASES
+)
+PATTERN_NAME, PATTERN_TITLE = "enhancement_pattern", "Pattern of tumor enhancement"
+NAMES = (*(name for _, name, _ in PHASES), *(name for _, name, _ in UPPERS), PATTERN_NAME)
+PATTERN_ON = (Role.PORTAL_VENOUS, Role.ARTERIAL, Role.DELAYED)  # the first that is there
 
 
 def measure(case: Case) -> tuple[Finding, ...]:
-    """One finding for each phase after contrast."""
+    """Median and percentile 90 of each phase after contrast, and the pattern."""
     part = _around(case)
-    return tuple(_phase(part, _confused(case, role), role, name, title) for role, name, title in PHASES)
+    reasons = {role: _obstacle(part, role) or _confused(case, role) for role, _, _ in PHASES}
+    return (
+        *(_median(part, reasons[role], role, name, title) for role, name, title in PHASES),
+        *(_upper(part, reasons[role], role, name, title) for role, name, title in UPPERS),
+        _pattern(part, reasons),
+    )
 
 
 def _around(case: Case) -> Case:
@@ -46,10 +69,10 @@ def _around(case: Case) -> Case:
     masks = [region.mask.values > 0 for region in (case.tumor, case.zone) if region is not None]
     if case.tumor is None or not np.any(masks):
         return case
-    low, high = box_of(np.any(masks, axis=0), (2, 2, 2))
+    low, high = box_of(np.any(masks, axis=0), (4, 8, 8))
     phases = {role: volume.crop(low, high) for role, volume in case.phases.items()}
-    zone = case.zone.crop(low, high) if case.zone else None
-    return replace(case, phases=phases, tumor=case.tumor.crop(low, high), zone=zone)
+    zone, liver = (region.crop(low, high) if region else None for region in (case.zone, case.liver))
+    return replace(case, phases=phases, tumor=case.tumor.crop(low, high), zone=zone, liver=liver)
 
 
 def _confused(case: Case, role: Role) -> Reason | None:
@@ -67,30 +90,85 @@ def _confused(case: Case, role: Role) -> Reason | None:
     )
 
 
-def _phase(case: Case, confused: Reason | None, role: Role, name: str, title: str) -> Finding:
-    reason = _obstacle(case, role) or confused
+def _median(part: Case, reason: Reason | None, role: Role, name: str, title: str) -> Finding:
     if reason is not None:
-        return Finding(name, title, CODE, METHOD, Status.NOT_ASSESSABLE, reason=reason, note=NOTE, inputs=case.keys)
-    where = _core(case)
-    before, after = case.phases[Role.T1_PRE].values, case.phases[role].values
-    pre, post = float(np.median(before[where])), float(np.median(after[where]))
-    percent = 100.0 * (post - pre) / pre
-    error = _standard_error(case, role, where) * 100.0 / pre
+        return Finding(name, title, CODE, METHOD, Status.NOT_ASSESSABLE, reason=reason, note=NOTE, inputs=part.keys)
+    percent, error = _percent(part, role, _core(part))
+    return _measured(part, role, (name, title, CODE), percent, error, _answer(percent, error))
+
+
+def _upper(part: Case, reason: Reason | None, role: Role, name: str, title: str) -> Finding:
+    """Percentile 90 of the voxels, without what noise alone adds to it."""
+    if reason is not None:
+        return Finding(name, title, UPPER_CODE, METHOD, Status.NOT_ASSESSABLE, reason=reason, note=NOTE, inputs=part.keys)
+    where = _core(part)
+    before, after = part.phases[Role.T1_PRE].values[where], part.phases[role].values[where]
+    base = float(np.median(before))
+    gained = 100.0 * (after - before) / base
+    middle, upper = (float(np.percentile(gained, percent)) for percent in (50.0, UPPER))
+    noise = 100.0 * UPPER_OF_NOISE * _noise(part, role, where) / base
+    percent = middle + float(np.sqrt(max((upper - middle) ** 2 - noise**2, 0.0)))
+    error = np.hypot(_percent(part, role, where)[1], noise / np.sqrt(where.sum()))
+    return _measured(part, role, (name, title, UPPER_CODE), percent, float(error), None)
+
+
+def _measured(
+    part: Case, role: Role, named: tuple[str, str, Code], percent: float, error: float, category: Code | None
+) -> Finding:
+    name, title, code = named
     return Finding(
         name=name,
         title=title,
-        code=CODE,
+        code=code,
         method=METHOD,
         status=Status.MEASURED,
         value=percent,
         unit=PERCENT,
-        category=_answer(percent, error),
+        category=category,
         interval=(percent - 1.96 * error, percent + 1.96 * error),
         note=NOTE,
-        contours=case.tumor.method if case.tumor else "",
-        inputs=tuple(case.phase_keys[used] for used in (Role.T1_PRE, role) if used in case.phase_keys),
+        contours=part.tumor.method if part.tumor else "",
+        inputs=tuple(part.phase_keys[used] for used in (Role.T1_PRE, role) if used in part.phase_keys),
         source=SOURCE,
     )
+
+
+def _pattern(part: Case, reasons: dict[Role, Reason | None]) -> Finding:
+    """Where in the tumor it enhances: at its rim, throughout, or nowhere."""
+    named = (PATTERN_NAME, PATTERN_TITLE, PATTERN_CODE)
+    role = next((role for role in PATTERN_ON if reasons[role] is None), None)
+    reason = reasons[PATTERN_ON[0]] if role is None else None
+    answer = _pattern_in(part, role) if role is not None else None
+    if role is not None and answer is None:
+        reason = Reason(
+            "enhancement.no_layers", "The tumor is too small, or lies too near to the edge of the zone, to tell a rim."
+        )
+    if answer is None or role is None:
+        return Finding(*named, METHOD, Status.NOT_ASSESSABLE, reason=reason, note=NOTE, inputs=part.keys)
+    doubt = Reason("enhancement.near_limit", f"The enhancement of a layer cannot be told from {ENHANCING:.0f} %.")
+    return Finding(
+        *named,
+        METHOD,
+        Status.MEASURED,
+        category=answer,
+        reason=doubt if answer is UNDETERMINED else None,
+        note=NOTE,
+        contours=part.tumor.method if part.tumor else "",
+        inputs=tuple(part.phase_keys[used] for used in (Role.T1_PRE, role) if used in part.phase_keys),
+        source=SOURCE,
+    )
+
+
+def _pattern_in(part: Case, role: Role) -> Code | None:
+    if part.tumor is None or part.zone is None:
+        return None
+    layers = layers_of(_core(part), part.tumor, part.zone)
+    if any(int(layer.sum()) < FEWEST for layer in layers):
+        return None
+    inner, outer = (_answer(*_percent(part, role, layer)) for layer in layers)
+    if UNDETERMINED in (inner, outer):
+        return UNDETERMINED
+    return {(YES, YES): SOLID, (NO, YES): RIM, (NO, NO): NONE}.get((inner, outer), SOLID)
 
 
 def _answer(percent: float, error: float) -> Code:
@@ -100,58 +178,64 @@ def _answer(percent: float, error: float) -> Code:
     return YES if percent > ENHANCING and percent >= NOISE * error else NO
 
 
-def _obstacle(case: Case, role: Role) -> Reason | None:
+def _obstacle(part: Case, role: Role) -> Reason | None:
     """Why the enhancement in this phase cannot be told, if so."""
-    if case.tumor is None:
-        return Reason("enhancement.no_tumor", case.missing.get("tumor", "The tumor has no contour."))
+    if part.tumor is None:
+        return Reason("enhancement.no_tumor", part.missing.get("tumor", "The tumor has no contour."))
     for needed in (Role.T1_PRE, role):
-        if needed not in case.phases:
-            sentence = case.missing.get(needed.value, f"There is no {needed.value.replace('_', ' ')} phase to compare.")
+        if needed not in part.phases:
+            sentence = part.missing.get(needed.value, f"There is no {needed.value.replace('_', ' ')} phase to compare.")
             return Reason("enhancement.no_phase", sentence)
-    if int(_core(case).sum()) < FEWEST:
-        return Reason("enhancement.tumor_too_small", "The tumor is too small: nothing of it is free of its edge.")
-    if float(np.median(case.phases[Role.T1_PRE].values[_core(case)])) <= 0.0:
-        return Reason("enhancement.no_signal", "The tumor gives no signal before contrast, so its enhancement has no base.")
-    change = _gain(case, role)
-    if change is not None and abs(change - 1.0) > GAIN:
+    return next((reason for reason in _faults(part, role) if reason is not None), None)
+
+
+def _faults(part: Case, role: Role) -> Iterator[Reason | None]:
+    """What is wrong with the phases or with the tumor in them, one after the other."""
+    off = max((part.residuals.get(one, 0.0) for one in (Role.T1_PRE, role)), default=0.0)
+    if off > RESIDUAL:
+        sentence = f"The phases lie on each other to {off:.1f} mm only, so that enhancement cannot be told."
+        yield Reason("enhancement.registration", sentence)
+    if int(core_of(part.tumor, part.phases.values()).sum()) < FEWEST:
+        yield Reason("enhancement.tumor_too_small", "The tumor is too small: nothing of it is free of its edge.")
+    if int(_core(part).sum()) < FEWEST:
+        yield Reason("enhancement.blood", "The tumor is bright before contrast, as blood is: its enhancement cannot be told.")
+    elif float(np.median(part.phases[Role.T1_PRE].values[_core(part)])) <= 0.0:
+        yield Reason("enhancement.no_signal", "The tumor gives no signal before contrast, so its enhancement has no base.")
+    change = _gain(part, role)
+    if change is not None and not GAIN[0] <= change - 1.0 <= GAIN[1]:
         sentence = (
             f"Ablated tissue, which takes up no contrast, changes by {100 * (change - 1):.0f}% between the phases: "
             "they were made with different gain, so enhancement cannot be told."
         )
-        return Reason("enhancement.gain", sentence)
-    return None
+        yield Reason("enhancement.gain", sentence)
 
 
-def _core(case: Case) -> NDArray[np.bool_]:
-    """The tumor eroded by one voxel, where every phase is known."""
-    if case.tumor is None:
-        return np.zeros((0, 0, 0), dtype=bool)
-    core = ndimage.binary_erosion(case.tumor.mask.values > 0.95)
-    known = np.all([np.isfinite(volume.values) for volume in case.phases.values()], axis=0)
-    return np.asarray(core & known, dtype=bool)
+def _core(part: Case) -> NDArray[np.bool_]:
+    """The tumor eroded by one voxel, where every phase is known, without blood that is bright before contrast."""
+    return core_of(part.tumor, part.phases.values(), part.phases.get(Role.T1_PRE), part.liver, part.zone)
 
 
-def _ablated(case: Case) -> NDArray[np.bool_] | None:
-    """Ablated tissue well inside the zone and away from the tumor."""
-    if case.zone is None or case.tumor is None:
-        return None
-    inner = ndimage.binary_erosion(case.zone.mask.values > 0.95)
-    away = ~ndimage.binary_dilation(case.tumor.mask.values > 0.05)
-    where = np.asarray(inner & away, dtype=bool)
-    return where if int(where.sum()) >= FEWEST else None
+def _percent(part: Case, role: Role, where: NDArray[np.bool_]) -> tuple[float, float]:
+    """100 (post - pre) / pre of the medians, %, and its standard error: noise, and what is left of another gain."""
+    pre, post = (float(np.median(part.phases[used].values[where])) for used in (Role.T1_PRE, role))
+    # A median costs 1.25 times a mean.
+    noise = 1.25 * _noise(part, role, where) / float(np.sqrt(where.sum()))
+    return 100.0 * (post - pre) / pre, 100.0 * float(np.hypot(noise, SAME_GAIN * post)) / pre
 
 
-def _gain(case: Case, role: Role) -> float | None:
+def _noise(part: Case, role: Role, where: NDArray[np.bool_]) -> float:
+    """SD of post - pre in a voxel."""
+    before, after = (noise_sd(part.phases[used], where) for used in (Role.T1_PRE, role))
+    return float(np.hypot(before, after))
+
+
+def _gain(part: Case, role: Role) -> float | None:
     """Signal of ablated tissue after contrast relative to before; None where there is too little of it."""
-    where = _ablated(case)
-    if where is None:
+    if part.zone is None or part.tumor is None:
         return None
-    before = float(np.nanmedian(case.phases[Role.T1_PRE].values[where]))
-    return float(np.nanmedian(case.phases[role].values[where])) / before if before > 0 else None
-
-
-def _standard_error(case: Case, role: Role, where: NDArray[np.bool_]) -> float:
-    """Standard error of post - pre from voxel noise; a median costs 1.25 times a mean."""
-    before, after = (noise_sd(case.phases[used], where) for used in (Role.T1_PRE, role))
-    noise = np.hypot(before, after)
-    return float(1.25 * noise / np.sqrt(where.sum()))
+    inner = ndimage.binary_erosion(part.zone.mask.values > 0.95)
+    where = inner & ~ndimage.binary_dilation(part.tumor.mask.values > 0.05)
+    if int(where.sum()) < FEWEST:
+        return None
+    before = float(np.nanmedian(part.phases[Role.T1_PRE].values[where]))
+    return float(np.nanmedian(part.phases[role].values[where])) / before if before > 0 else None

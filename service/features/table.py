@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.features import assessable, enhancement, margin, margin_distribution, size, vessel
+from service.features import (
+    assessable,
+    axes,
+    distances,
+    enhancement,
+    margin,
+    margin_distribution,
+    near_vessel,
+    size,
+    surroundings,
+    tumor_signal,
+    vessel,
+)
 from service.features.case import Case
 from service.features.finding import Finding
 
@@ -22,10 +34,15 @@ class Feature:
 FEATURES = (
     Feature("Minimum ablation margin", (margin.NAME,), margin.measure),
     Feature("Assessable fraction", (assessable.NAME,), assessable.measure),
-    Feature("Bridging vessel", (vessel.NAME, vessel.GAP_NAME), vessel.measure),
-    Feature("Tumor enhancement", tuple(name for _, name, _ in enhancement.PHASES), enhancement.measure),
+    Feature("Bridging vessel", vessel.NAMES, vessel.measure),
+    Feature("Tumor enhancement", enhancement.NAMES, enhancement.measure),
     Feature("Distribution of the margin", margin_distribution.NAMES, margin_distribution.measure),
     Feature("Size", ("tumor_volume", "ablation_zone_volume", "tumor_coverage"), size.measure),
+    Feature("Axes", axes.NAMES, axes.measure),
+    Feature("Signal of the tumor", tumor_signal.NAMES, tumor_signal.measure),
+    Feature("Vessels nearby", near_vessel.NAMES, near_vessel.measure),
+    Feature("Surroundings of the zone", surroundings.NAMES, surroundings.measure),
+    Feature("Distances of the zone", distances.NAMES, distances.measure),
 )
 
 

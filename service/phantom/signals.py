@@ -27,6 +27,7 @@ class Tissue(StrEnum):
     ARTERY = "artery"
     VEIN = "vein"
     THROMBUS = "thrombus"
+    BLOOD = "blood"
     BILE = "bile"
     SPLEEN = "spleen"
     MUSCLE = "muscle"
@@ -46,6 +47,7 @@ SIGNALS: Mapping[Tissue, Mapping[Role, float]] = {
     Tissue.ARTERY: _row(55, 210, 320, 260, 20),
     Tissue.VEIN: _row(55, 110, 320, 260, 20),
     Tissue.THROMBUS: _row(80, 80, 82, 84, 90),
+    Tissue.BLOOD: _row(185, 187, 189, 191, 70),  # methaemoglobin in tissue or in the tract of a probe
     Tissue.BILE: _row(50, 50, 50, 50, 350),
     Tissue.SPLEEN: _row(75, 200, 180, 165, 140),
     Tissue.MUSCLE: _row(60, 70, 85, 85, 50),

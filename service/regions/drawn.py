@@ -41,6 +41,9 @@ LABELS: tuple[tuple[str, Kind], ...] = (
     ("SCT:59820001", Kind.VESSEL),
     ("SCT:32764006", Kind.VESSEL),
     ("SCT:8993003", Kind.VESSEL),
+    ("gallbladder", Kind.GALLBLADDER),
+    ("gall bladder", Kind.GALLBLADDER),
+    ("SCT:28231008", Kind.GALLBLADDER),
     ("SCT:10200004", Kind.LIVER),
     ("liver", Kind.LIVER),
 )
@@ -69,6 +72,7 @@ def segment(exam: Exam, labels: Labels = LABELS) -> Regions:
         zones=of_kind[Kind.ABLATION_ZONE],
         tumors=of_kind[Kind.TUMOR],
         vessels=next(iter(of_kind[Kind.VESSEL]), None),
+        gallbladder=next(iter(of_kind[Kind.GALLBLADDER]), None),
         reasons={kind: doubted.get(kind, _nobody(kind)) for kind in Kind if not of_kind[kind]},
         notes=(*empty, *(note for _, note in made if note), *reading.notes, *dict.fromkeys(doubted.values())),
     )

@@ -37,6 +37,21 @@ def zone_of(tumor: Region, zones: Sequence[Region]) -> Region | None:
     return found
 
 
+def said_of_zones(named: Sequence[tuple[str, Region | None]]) -> list[str]:
+    """What a reader must know of the zones of tumors (name, zone): which are made of several, and which tumors share one."""
+    zones = [(name, zone) for name, zone in named if zone is not None]
+    said = [f"{name}: {zone.merged} ablation zones merge and are measured as one." for name, zone in zones if zone.merged > 1]
+    for _, zone in zones:
+        names = [name for name, other in zones if _same(zone.mask.values, other.mask.values)]
+        if len(names) > 1:
+            said.append(f"{' and '.join(names)} lie in the same ablation zone: its size is given with each.")
+    return list(dict.fromkeys(said))
+
+
+def _same(one: Array, other: Array) -> bool:
+    return bool(((one > 0.5) == (other > 0.5)).all())
+
+
 def _shared(one: Array, other: Array) -> bool:
     """Whether two masks have a voxel in common that is mostly of both."""
     return bool(((one > 0.5) & (other > 0.5)).any())
@@ -55,4 +70,5 @@ def _joined(one: Region, other: Region) -> Region:
         method=f"{one.method} with {other.method}",
         binary=one.binary or other.binary,
         edge_sd=max(one.edge_sd, other.edge_sd),
+        merged=one.merged + other.merged,
     )

@@ -20,7 +20,7 @@ from service.volumes.align import resample
 from service.volumes.volume import Array, Volume
 
 SMALLEST = 0.05  # mL; less is a speck
-ONE = frozenset({Kind.LIVER, Kind.VESSEL})  # of which there is one in a patient, in however many parts
+ONE = frozenset({Kind.LIVER, Kind.VESSEL, Kind.GALLBLADDER})  # of which there is one in a patient, in however many parts
 
 Predict = Callable[[Sequence[Volume]], Mapping[int, Volume]]
 """Channels on one grid in, the probability (0-1) of each label out, on any grid in the same frame of reference."""
@@ -163,6 +163,7 @@ def _together(found: Sequence[Region], manifest: Manifest) -> Regions:
         zones=of_kind[Kind.ABLATION_ZONE],
         tumors=of_kind[Kind.TUMOR],
         vessels=next(iter(of_kind[Kind.VESSEL]), None),
+        gallbladder=next(iter(of_kind[Kind.GALLBLADDER]), None),
         reasons={
             kind: f"The network {manifest.name} found no {kind.value.replace('_', ' ')}."
             for kind in set(manifest.labels.values())

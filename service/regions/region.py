@@ -9,6 +9,8 @@ from enum import StrEnum
 from service.study.model import Role, Vector
 from service.volumes.volume import Index, Volume
 
+DIFFUSION = frozenset({Role.DWI, Role.ADC})  # for the tumor's own signal; too coarse for any contour or edge
+
 
 class Kind(StrEnum):
     """What a region is of."""
@@ -17,6 +19,7 @@ class Kind(StrEnum):
     ABLATION_ZONE = "ablation_zone"
     TUMOR = "tumor"
     VESSEL = "vessel"
+    GALLBLADDER = "gallbladder"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +29,8 @@ class Region:
     `method` says where the contour came from, for the report: "drawn: SEG segment 2 'Tumor'" or "classical 1"; `source_uid`
     is the SOP Instance UID of the drawing, "" for what was found in the images; `tracking_uid` is the one a reader gave it.
     `binary` is True when only whole voxels were known, so that the surface must be smoothed before it is trusted.
-    `edge_sd` is the standard deviation (mm) of the surface's position that the method itself states.
+    `merged` is of how many contours that touch it is made. `edge_sd` is the standard deviation (mm) of the surface's position
+    that the method itself states.
     """
 
     kind: Kind
@@ -37,6 +41,7 @@ class Region:
     edge_sd: float = 0.0
     source_uid: str = ""
     tracking_uid: str = ""
+    merged: int = 1
 
     @property
     def origin(self) -> str:
@@ -94,6 +99,11 @@ class Exam:
     drawings: tuple[Drawing, ...] = ()
     seeds: tuple[Vector, ...] = ()
 
+    @property
+    def sharp(self) -> Exam:
+        """The same with the phases on which an edge can be seen."""
+        return replace(self, phases={role: volume for role, volume in self.phases.items() if role not in DIFFUSION})
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Regions:
@@ -106,5 +116,6 @@ class Regions:
     zones: tuple[Region, ...] = ()
     tumors: tuple[Region, ...] = ()
     vessels: Region | None = None
+    gallbladder: Region | None = None
     reasons: Mapping[Kind, str] | None = None
     notes: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ class _Found:
 
     def take(self, regions: Regions) -> None:
         """Keep every kind that nobody found before; the latest reason stands for one that is still missing."""
-        single = {Kind.LIVER: regions.liver, Kind.VESSEL: regions.vessels}
+        single = {Kind.LIVER: regions.liver, Kind.VESSEL: regions.vessels, Kind.GALLBLADDER: regions.gallbladder}
         several = {Kind.ABLATION_ZONE: regions.zones, Kind.TUMOR: regions.tumors}
         for kind in Kind:
             found = several.get(kind, ()) or tuple(region for region in (single.get(kind),) if region is not None)
@@ -78,6 +78,7 @@ def segment_all(exam: Exam, names: Sequence[str], labels: drawn.Labels = (), net
         zones=found.regions[Kind.ABLATION_ZONE],
         tumors=found.regions.get(Kind.TUMOR, ()),
         vessels=next(iter(found.regions.get(Kind.VESSEL, ())), None),
+        gallbladder=next(iter(found.regions.get(Kind.GALLBLADDER, ())), None),
         reasons=missing,
         notes=(*found.notes, *(fault.sentence for fault in found.faults if fault.code != drawn.NOTHING_DRAWN)),
     )

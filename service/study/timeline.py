@@ -30,6 +30,11 @@ class Interval:
     hours: float | None
     sentence: str
 
+    @property
+    def too_early(self) -> bool:
+        """Whether no margin can be read: before the ablation there is no zone, soon after it the ice is larger than that."""
+        return self.exam_class in {ExamClass.BASELINE, ExamClass.PERIPROCEDURAL}
+
 
 def classify_exam(acquired_at: datetime | None, procedure_at: datetime | None) -> Interval:
     """What the exam is. Both times on the same clock (hospital time, as DICOM writes it).

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from service.codes import NO, UNDETERMINED, YES
 from service.features import enhancement
@@ -31,6 +33,36 @@ def test_enhancement_within_5_points(percent: float, answer: object) -> None:
     assert pytest.approx(percent, abs=5.0) == found.value
     assert found.category == answer
     assert "Not predictive" in found.note
+
+
+def test_percentile_90_is_that_of_the_tumor_and_not_of_its_noise() -> None:
+    """A tumor that enhances alike everywhere: noise alone would add 15 points."""
+    found = named(enhancement.measure(case_with(60.0)))["enhancement_p90_portal_venous"]
+    assert pytest.approx(60.0, abs=5.0) == found.value
+    assert "Not predictive" in found.note
+
+
+@pytest.mark.parametrize(("inner", "outer", "answer"), [(0.0, 0.8, "RIM"), (0.8, 0.8, "SOLID"), (0.0, 0.0, "NONE")])
+def test_pattern_is_where_the_tumor_enhances(inner: float, outer: float, answer: str) -> None:
+    case = case_with(0.0)
+    if case.tumor is None:
+        pytest.fail("the case has a tumor")
+    mask = case.tumor.mask
+    depth = distance_transform_edt(mask.values > 0.5, sampling=mask.spacing)
+    gain = np.where(depth > 5.0, inner, outer) * mask.values
+    phases = {
+        role: volume if role is Role.T1_PRE else volume.with_values((volume.values * (1.0 + gain)).astype(np.float32))
+        for role, volume in case.phases.items()
+    }
+    found = named(enhancement.measure(replace(case, phases=phases)))["enhancement_pattern"]
+    assert found.category == getattr(enhancement, answer)
+    assert "Not predictive" in found.note
+
+
+def test_phases_that_do_not_lie_on_each_other_give_no_enhancement() -> None:
+    found = named(enhancement.measure(replace(case_with(60.0), residuals={Role.T1_PRE: 2.5})))[PORTAL]
+    assert found.reason is not None
+    assert found.reason.code == "enhancement.registration"
 
 
 def test_value_near_the_limit_is_undetermined() -> None:
@@ -61,7 +93,7 @@ def test_missing_phase_has_its_reason(wide: Case, missing: Role) -> None:
 def test_unknown_tumor_has_its_reason(wide: Case) -> None:
     found = enhancement.measure(replace(wide, tumor=None, missing={"tumor": "It cannot be seen."}))
     assert {"It cannot be seen."} == {finding.reason.sentence for finding in found if finding.reason}
-    assert len(found) == 3
+    assert len(found) == len(enhancement.NAMES)
 
 
 def test_tumor_of_a_few_voxels_is_all_edge(wide: Case) -> None:
