@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom.charset import decode_bytes, python_encoding
+from pydicom.charset import CODES_TO_ENCODINGS, handled_encodings, python_encoding
 from pydicom.uid import UID
 
 from service.codes import DEVICE_UID
@@ -38,10 +38,12 @@ _META_CLASS, _META_INSTANCE, _SYNTAX = 0x00020002, 0x00020003, 0x00020010
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_BEFORE_ESCAPE = re.compile(rb"(?=\x1b)")
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 _LONGEST_VALUE = 16 * 1024
-_MOST_ELEMENTS = 1_000_000
+_LONGEST_DESCRIPTION = 1024  # only shown: the rest of a longer one is left where it is
+_MOST_ELEMENTS = 200_000  # a second's work; the reference to ten thousand images has half as many
 _INFLATED = 16 * 1024 * 1024
 
 
@@ -178,8 +180,16 @@ def _text(value: bytes, charset: bytes) -> str:
     """Readable text; what the character set cannot say is replaced, control characters go (databases refuse NUL)."""
     names = [name.strip() for name in charset.decode("latin-1").rstrip("\0 ").split("\\")]
     encodings = [python_encoding.get(name, "iso8859") for name in names]
-    text = decode_bytes(value, encodings, set()) if b"\x1b" in value else value.decode(encodings[0], errors="replace")
+    text = "".join(_fragment(part, encodings[0]) for part in _BEFORE_ESCAPE.split(value))
     return "".join(char for char in text if char.isprintable()).strip()
+
+
+def _fragment(part: bytes, first: str) -> str:
+    """What stands up to the next escape sequence (PS3.5 6.1.2.5); unknown ones and letters are replaced, nothing warns."""
+    escape = next((code for code in CODES_TO_ENCODINGS if part.startswith(code)), b"")
+    encoding = CODES_TO_ENCODINGS.get(escape, first)
+    letters = part if encoding in handled_encodings else part[len(escape) :]
+    return str(letters.decode(encoding, errors="replace"))
 
 
 class _Scan:
@@ -246,6 +256,10 @@ class _Scan:
         return self._long.unpack(self._take(4))[0], vr != b"UN"
 
     def _keep(self, tag: int, length: int) -> None:
+        if tag == _DESCRIPTION and length > _LONGEST_DESCRIPTION:
+            self._found[tag] = self._take(_LONGEST_DESCRIPTION)
+            self._skip(length - _LONGEST_DESCRIPTION)
+            return
         if length > _LONGEST_VALUE or tag in self._found:
             raise Unusable("header.structure", "A value of the header is too long or there twice.")
         self._found[tag] = self._take(length)
