@@ -59,7 +59,7 @@ calibrate *options:
 bench-margin *options:
     uv run --group bench python -m tests.benchmarks.margin {{ options }}
 
-# Kill the service in the middle of its work, again and again.
+# Kill the service in the middle of its work, again and again; `--receiving 200` kills the listener under eight senders.
 soak *options:
     uv run python -m tests.validation.soak {{ options }}
 
@@ -70,6 +70,14 @@ bench-engine *options:
 # Kill one random process of several at a time, with an analysis that measures nothing and a real Orthanc.
 soak-parts *options:
     uv run python -m tests.validation.engine.soak {{ options }}
+
+# Look for bytes that break what reads the network (`--minutes 10`).
+fuzz *options:
+    uv run python -m tests.validation.fuzz {{ options }}
+
+# How fast instances are received, beside storescp and Orthanc.
+bench-receive *options:
+    uv run python -m tests.benchmarks.receive {{ options }}
 
 # Time from the last image of a clinical exam to the report in the archive.
 bench *options:

@@ -34,7 +34,7 @@ from service.phantom.write import write_study
 from service.study.model import Role
 from tests.journey.running import Running
 from tests.journey.waiting import free_port
-from tests.validation import evidence
+from tests.validation import evidence, killing
 
 SENDING_S = 1.0  # by then a small study has been sent
 LATEST_S = 6.0  # by then its results have arrived at the archive when nobody kills
@@ -52,8 +52,15 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
-def main(kills: int = 60, each: int = 3, minutes: float = 10.0, seed: int = 1, *, write: bool = True) -> None:
-    """Kill the service `kills` times, `each` times a study, for at most `minutes`; figures go into docs/evidence.md."""
+def main(
+    kills: int = 60, each: int = 3, minutes: float = 10.0, seed: int = 1, *, receiving: int = 0, write: bool = True
+) -> None:
+    """Kill the service `kills` times, `each` times a study, for at most `minutes`; figures go into docs/evidence.md.
+
+    With `receiving` the listener alone is killed that often, in the middle of what eight senders store.
+    """
+    if receiving:
+        killing.soak(receiving, seed, write=write)
     console, started = Console(), time.monotonic()
     chance, tally, patient = random.Random(seed), Tally(), example_patient()  # noqa: S311 instants, no secrets
     with tempfile.TemporaryDirectory() as place, Progress(console=console) as progress:

@@ -16,7 +16,7 @@ def copy(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["validate", "vessel", "soak", "bench"])
+@pytest.mark.parametrize("name", ["validate", "vessel", "soak", "bench", "receive", "soak-receiving", "fuzz"])
 def test_the_document_has_a_place_for_each_command(copy: Path, name: str) -> None:
     """What stood there before goes, what stands around it stays, and a second run finds the same place."""
     headings = [line for line in copy.read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
