@@ -75,15 +75,20 @@ def distribution(found: Sequence[Outcome]) -> str:
     for n, percent in enumerate(PERCENTILES):
         rows.append((f"percentile {percent:g} of the margin", "mm", *_spread([one.percentiles[n] for one in sure])))
     rows.append(("place of the minimum, nearest of those reported", "mm", *_spread([one.place for one in sure])))
-    rows.append(("the same, nearest point that is nearly as narrow", "mm", *_spread([one.tied for one in sure])))
+    rows.append(
+        (
+            "the same, nearest point that is nearly as narrow",
+            "mm",
+            *_spread([one.tied for one in sure if not np.isnan(one.tied)]),
+        )
+    )
     rows.append(("tumor volume", "%", *_spread([one.volume for one in sure])))
     for n, limit in enumerate(SHARES):
         rows.append((_uncovered_title(limit), "mL", *_spread(uncovered(sure, n))))
     rows.append(("capsule that the zone reaches", "%", *_spread([one.contact for one in sure if np.isfinite(one.contact)])))
     table = evidence.table(("what", "unit", "median error", "mean error", "95th percentile"), rows)
-    near, tied = (
-        np.mean([place <= NEAR for place in places]) for places in zip(*((o.place, o.tied) for o in sure), strict=True)
-    )
+    near = np.mean([one.place <= NEAR for one in sure])
+    tied = np.mean([one.tied <= NEAR for one in sure if not np.isnan(one.tied)])
     said = f"Place of the minimum within {NEAR:g} mm of one of those reported: {near:.1%}, of a point as narrow: {tied:.1%}."
     return f"{table}\n\n{said} {_relative(sure)}"
 
