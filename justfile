@@ -46,6 +46,10 @@ validate-alignment *options:
 validate-vessel *options:
     uv run python -m tests.validation.vessel.validate {{ options }}
 
+# The truths of the phantoms that every change is held to, searched for anew; needed when a phantom's shape changes.
+known-margins *options:
+    uv run python -m tests.validation.margin.tenth {{ options }}
+
 # The whole analysis from DICOM files.
 validate-chain *options:
     uv run python -m tests.validation.phantoms {{ options }}

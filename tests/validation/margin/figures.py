@@ -13,7 +13,8 @@ from scipy.stats import binomtest
 
 from tests.validation import evidence
 from tests.validation.margin.family import GRIDS, SHAPES
-from tests.validation.margin.study import PERCENTILES, SHARES, Outcome
+from tests.validation.margin.known import PERCENTILES, SHARES
+from tests.validation.margin.study import Outcome
 
 SURE = ("fractions", "noisy fractions", "whole voxels")  # contours that state no doubt of their own
 NEAR = 2.0  # mm

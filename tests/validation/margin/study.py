@@ -15,13 +15,10 @@ from service.features.precision import DISAGREE, Precision, precision_of, second
 from service.features.size import millilitres
 from service.regions.margin_surface import TIED, Evidence, MarginSurface, margin_surface
 from service.regions.region import Region
-from tests.validation.margin.around import contact_mm2, uncovered_ml
 from tests.validation.margin.family import GRIDS, UNTUNED, Recipe, recipe
+from tests.validation.margin.known import PERCENTILES, SHARES, Known, known_of
 from tests.validation.margin.render import render
-from tests.validation.margin.truth import Truth, truth_of
 
-SHARES = (0.0, 3.0, 5.0, 10.0)  # mm
-PERCENTILES = (2.0, 5.0, 50.0)
 GOOD = 1.0  # mm from the threshold: what should be told
 THICKEST = 4.0  # mm: thicker slices may leave every margin open
 
@@ -126,10 +123,10 @@ class Outcome:
         return categorize(self.sure, entire=True, disagreement=self.disagreement)[0]
 
 
-def measure(seed: int) -> Outcome:
-    """The phantom of a seed."""
+def measure(seed: int, known: Known | None = None) -> Outcome:
+    """The phantom of a seed; its truth is found anew where it is not `known`."""
     drawn = recipe(seed)
-    truth, regions = truth_of(drawn.scene), render(drawn)
+    truth, regions = known or known_of(seed), render(drawn)
     begin = time.process_time()
     try:
         surface = margin_surface(*regions)
@@ -152,7 +149,7 @@ def _place(drawn: Recipe) -> Place:
     )
 
 
-def _outcome(drawn: Recipe, truth: Truth, tumor: Region, surface: MarginSurface, seconds: float) -> Outcome:
+def _outcome(drawn: Recipe, truth: Known, tumor: Region, surface: MarginSurface, seconds: float) -> Outcome:
     everything = np.ones(len(surface.points), dtype=bool)
     listed = surface.points[list(surface.as_narrow(everything))]
     tied = surface.points[surface.margin <= surface.minimum + TIED]
@@ -163,28 +160,28 @@ def _outcome(drawn: Recipe, truth: Truth, tumor: Region, surface: MarginSurface,
         value=surface.minimum,
         evidence=surface.evidence,
         shares=tuple(
-            100.0 * (float(surface.areas[surface.margin <= limit].sum() / total) - truth.share(limit)) for limit in SHARES
+            100.0 * (float(surface.areas[surface.margin <= limit].sum() / total) - share)
+            for limit, share in zip(SHARES, truth.shares, strict=True)
         ),
         percentiles=tuple(
-            weighted_percentile(surface.margin, surface.areas, percent) - truth.percentile(percent) for percent in PERCENTILES
+            weighted_percentile(surface.margin, surface.areas, percent) - true
+            for percent, true in zip(PERCENTILES, truth.percentiles, strict=True)
         ),
         place=float(np.linalg.norm(listed - truth.place, axis=1).min()),
         tied=float(np.linalg.norm(tied - truth.place, axis=1).min()),
         volume=100.0 * (millilitres(tumor) / truth.tumor_ml - 1.0),
-        uncovered=_uncovered(drawn, surface),
-        contact=_contact(drawn, surface),
+        uncovered=_uncovered(truth, surface),
+        contact=_contact(truth, surface),
         seconds=seconds,
     )
 
 
-def _uncovered(drawn: Recipe, surface: MarginSurface) -> tuple[tuple[float, float], ...]:
-    """Found and true, mL; of contours that state no doubt, for the others are wrong by more than the method."""
-    if drawn.jitter or drawn.slip_sd:
+def _uncovered(truth: Known, surface: MarginSurface) -> tuple[tuple[float, float], ...]:
+    """Found and true, mL."""
+    if np.isnan(truth.uncovered).any():
         return ()
-    true = uncovered_ml(drawn.scene, SHARES, drawn.seed)
-    return tuple((surface.uncovered.get(distance, np.nan), there) for distance, there in zip(SHARES, true, strict=True))
+    return tuple((surface.uncovered.get(near, np.nan), there) for near, there in zip(SHARES, truth.uncovered, strict=True))
 
 
-def _contact(drawn: Recipe, surface: MarginSurface) -> float:
-    true = contact_mm2(drawn.scene)
-    return np.nan if surface.contact is None or not true else 100.0 * (surface.contact / true - 1.0)
+def _contact(truth: Known, surface: MarginSurface) -> float:
+    return np.nan if surface.contact is None else 100.0 * (surface.contact / truth.contact - 1.0)
