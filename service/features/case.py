@@ -12,6 +12,7 @@ from service.study.model import Role
 from service.volumes.volume import Volume
 
 BY_CHANCE = 0.02  # of the surface: what noise hides on a good exam
+CONTRADICTED = 0.003  # of the surface; a few points where two tissues meet a third
 NEVER_BY_CHANCE = frozenset({"field_of_view", "no_signal"})  # reasons why a point is lost
 
 
@@ -40,11 +41,15 @@ class Case:
 
     @property
     def entire(self) -> bool:
-        """Whether the entire margin can be judged, but for what noise hides by chance; a void or a border hides nothing so."""
+        """Whether the entire margin can be judged, but for what noise hides by chance.
+
+        A void, a border or another tissue than that of the contour hides nothing so.
+        """
         if self.surface is None or self.visibility is None or not self.surface.closed:
             return False
         hidden = float(self.surface.areas[~self.visibility.assessable].sum() / self.surface.areas.sum())
-        return hidden <= BY_CHANCE and not NEVER_BY_CHANCE & self.visibility.reasons.keys()
+        by_chance = hidden <= BY_CHANCE and self.visibility.contradicted <= CONTRADICTED
+        return by_chance and not NEVER_BY_CHANCE & self.visibility.reasons.keys()
 
     @property
     def uptake(self) -> Volume:

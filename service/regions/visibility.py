@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from service.regions.border import at_border
 from service.regions.margin_surface import MarginSurface, around
 from service.regions.region import Region
 from service.volumes.noise import local_sd, noise_sd, standard_error_share
@@ -28,10 +28,14 @@ Points = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Visibility:
-    """What can be judged: `assessable` (n,) for the points of a surface, `reasons` the share (0-1) of area lost to each."""
+    """What can be judged: `assessable` (n,) for the points of a surface, `reasons` the share (0-1) of area lost to each.
+
+    `contradicted`: the share of area lost where the image shows something else than the tumor's contour, which noise does not.
+    """
 
     assessable: NDArray[np.bool_]
     reasons: Mapping[str, float]
+    contradicted: float = 0.0
 
 
 TUMOR, ABLATED, LIVER = 0, 1, 2  # the order of the tissues of a mixture
@@ -45,7 +49,10 @@ LEAST_PATCH = 0.4  # voxels; less would judge single slices
 REACH = 4.0  # windows' SD; beyond it a voxel has no weight
 LOWEST_CNR = 0.8  # contrast over the noise of a voxel; quality gate Q5
 SURE = 2.5  # contrast over its own standard error
+UNUSUAL, UNEXPLAINED = 3.2, 4.0  # times the usual noise: more than chance makes of few voxels, and by far more
+ANOTHER = 1.5  # times the largest step between two tissues; what is farther off is no tissue
 LEAST_STEP = 0.05  # of the signal: less is texture, bias or a ghost, however little noise there is
+NOISE_OF_STEP = 0.84  # SD of noise in the 80th percentile of a step
 PRIOR = 0.01  # of the window: weight of a tissue's median, which stands in where none of it is near
 VOID = (0.15, 0.25)  # of the liver's signal: less is no tissue; the higher one where noise is that high
 VOID_NOISE = 2.0  # SD of noise; the magnitude of noise alone has a mean of 1.25
@@ -59,8 +66,6 @@ BLUR = 0.45  # voxels
 SMOOTHING = 0.7  # voxels, before a voxel is called void
 HALF = 0.5  # of a window that must be known and must have signal, of a step that must be left
 FADING = 3.0  # windows' SD; how far neighbours are seen
-AT_BORDER = 0.25  # voxels from the outermost centres
-THIRDS = (-1.0 / 3.0, 0.0, 1.0 / 3.0)  # of a voxel
 
 
 def visibility(
@@ -73,7 +78,7 @@ def visibility(
     are on the grid of the regions. With `liver`, what lies outside it is not taken for liver.
     """
     inner, outer = (np.zeros(len(surface.points), dtype=bool) for _ in range(2))
-    known, signal = inner.copy(), inner.copy()
+    known, signal, plausible = inner.copy(), inner.copy(), inner.copy()
     reach = [int(np.ceil(REACH * width)) + 1 for width in _window(WIDE_PATCH, tumor.mask)]
     low, high = around(tumor, zone, (reach[0], reach[1], reach[2]))
     tissues = _tissues(tumor, zone, liver)[:, low[0] : high[0], low[1] : high[1], low[2] : high[2]]
@@ -82,10 +87,11 @@ def visibility(
         if fit is None:
             continue
         inner |= fit.differ(surface.points, TUMOR, ABLATED) & fit.signal(surface.points)
+        plausible |= ~fit.contradicts(surface.points, TUMOR, ABLATED)
         outer |= fit.differ(surface.nearest, ABLATED, LIVER) & fit.signal(surface.nearest)
         known |= fit.known(surface.points) & fit.known(surface.nearest)
         signal |= fit.signal(surface.points) & fit.signal(surface.nearest)
-    outside = _at_border(surface, tumor, zone) | ~known
+    outside = at_border(surface, tumor, zone) | ~known
     lost = {
         "field_of_view": outside,
         "no_signal": ~outside & ~signal,
@@ -94,7 +100,9 @@ def visibility(
     }
     total = float(surface.areas.sum())
     share = {reason: float(surface.areas[points].sum()) / total for reason, points in lost.items()}
-    return Visibility(~np.any(list(lost.values()), axis=0), {reason: part for reason, part in share.items() if part > 0})
+    contradicted = float(surface.areas[~inner & ~plausible].sum()) / total
+    reasons = {reason: part for reason, part in share.items() if part > 0}
+    return Visibility(~np.any(list(lost.values()), axis=0), reasons, contradicted)
 
 
 def _tissues(tumor: Region, zone: Region, liver: Region | None) -> Array:
@@ -113,13 +121,15 @@ def _soft(region: Region) -> Array:
 class _Mixture:
     """One phase as a local mixture of tissues.
 
-    `equations` (9, k, j, i) are the windowed sums of least squares, `typical` (3) the tissues' medians, `unexplained` how far
+    `equations` (9, k, j, i) are the windowed sums of least squares, `all_equations` those with voxels that do not fit but might
+    be another of the tissues, `typical` (3) the tissues' medians, `unexplained` how far
     each voxel is from its mixture (NaN where that says nothing) and `main` its main tissue; `covered` and `bright` are the
     share of each window that is known and that has signal. `window`: its SD, voxels.
     """
 
     grid: Volume
     equations: Array
+    all_equations: Array
     typical: Matrix
     unexplained: Array
     main: NDArray[np.int64]
@@ -142,28 +152,38 @@ class _Mixture:
         pure = _pure(values, tissues, quiet & (values > void))
         typical = np.array([float(np.median(part)) for part in pure])
         steps = [np.percentile(np.abs(pure[kind] - typical[ABLATED]), 80) for kind in (TUMOR, LIVER)]
-        window = _window(_patch(float(min(steps)) / max(noise, 1e-6)), volume)
+        window = _window(_patch(float(min(steps)) / max(noise, 1e-6) - NOISE_OF_STEP), volume)
         lit = known & _bright(values, known, np.tensordot(typical, tissues, axes=1), void)
         # A mixed voxel says less of either tissue: its fraction is as uncertain as the contour. Beside a void all are dim.
         weight = (ndimage.binary_erosion(lit, border_value=1) * tissues.max(axis=0) ** 2).astype(np.float32)
         if not (weight > MIXED).any():
             return None
         equations, unexplained = _robust(values, tissues, weight, typical, window)
+        tissue = unexplained <= ANOTHER * np.abs(typical - typical[ABLATED]).max()
+        everything = _equations(values, tissues, np.where(tissue, weight, np.float32(0.0)), window)
         unexplained = np.where(weight > MIXED, unexplained, np.nan).astype(np.float32)
         covered, bright = (_windowed(part.astype(np.float32), window) for part in (known, lit))
-        return cls(volume, equations, typical, unexplained, tissues.argmax(axis=0), covered, bright, window)
+        return cls(volume, equations, everything, typical, unexplained, tissues.argmax(axis=0), covered, bright, window)
 
     def differ(self, points: Matrix, first: int, second: int) -> Points:
         """Where (n, 3) two tissues that meet there differ by more than noise and texture."""
-        levels, inverse = _solve(np.stack([self._at(part, points) for part in self.equations], axis=1), self.typical)
-        # Of each tissue, half of what is near has to fit: where it does not, its level is that of its surroundings.
-        noise = np.maximum(self._noise(points, first), self._noise(points, second))
+        levels, inverse = self._levels(self.equations, points)
+        noise = self._usual_noise(points, first, second)
         variance = inverse[:, first, first] + inverse[:, second, second] - 2.0 * inverse[:, first, second]
         error = noise * np.sqrt(np.maximum(variance, 0.0) * standard_error_share(self.window))
-        step = np.abs(levels[:, first] - levels[:, second])
+        signed = levels[:, first] - levels[:, second]
+        step = np.abs(signed)
         texture = LEAST_STEP * np.maximum(levels[:, first], levels[:, second])
         seen = step > np.max([LOWEST_CNR * noise, SURE * error, texture], axis=0)
-        return np.asarray(seen & ~_fading(points, step, seen))
+        seen &= ~_fading(points, step, seen)
+        # Voxels that were set aside as outliers may be the tissue itself, where a small part of it looks like its neighbour.
+        everything, _ = self._levels(self.all_equations, points)
+        held = np.sign(signed) * (everything[:, first] - everything[:, second])
+        return np.asarray(seen & (held > HALF * np.median(step[seen]))) if seen.any() else seen
+
+    def contradicts(self, points: Matrix, first: int, second: int) -> Points:
+        """Where (n, 3) so much is left unexplained of two tissues that something else is there."""
+        return np.asarray((noise := self._noise(points, first, second)) > UNEXPLAINED * np.median(noise))
 
     def known(self, points: Matrix) -> Points:
         """Where (n, 3) the phase covers the place."""
@@ -173,7 +193,19 @@ class _Mixture:
         """Where (n, 3) at least half of what the phase covers is brighter than a void."""
         return np.asarray(self._at(self.bright, points) >= HALF * self._at(self.covered, points))
 
-    def _noise(self, points: Matrix, tissue: int) -> Matrix:
+    def _levels(self, equations: Array, points: Matrix) -> tuple[Matrix, Matrix]:
+        return _solve(np.stack([self._at(part, points) for part in equations], axis=1), self.typical)
+
+    def _usual_noise(self, points: Matrix, first: int, second: int) -> Matrix:
+        """The noise at each place; of few voxels it is uncertain: the usual one stands in as long as it may be that."""
+        usual = float(np.median(noise := self._noise(points, first, second)))
+        return np.asarray(np.where(noise < UNUSUAL * usual, np.minimum(noise, usual), noise))
+
+    def _noise(self, points: Matrix, first: int, second: int) -> Matrix:
+        """Of each tissue, half of what is near has to fit: where it does not, its level is that of its surroundings."""
+        return np.maximum(self._noise_of(points, first), self._noise_of(points, second))
+
+    def _noise_of(self, points: Matrix, tissue: int) -> Matrix:
         own = np.where(self.main == tissue, self.unexplained, np.float32(np.nan))
         return np.maximum(local_sd(self.grid.with_values(own), points, self.window), 1e-6)
 
@@ -265,32 +297,3 @@ def _bright(values: Array, known: Points, expected: Array, void: float) -> Point
     smooth = ndimage.gaussian_filter(values, SMOOTHING) / np.maximum(seen, 1e-3)
     dark = known & (smooth < void)
     return np.asarray(~dark & ~(ndimage.binary_dilation(dark) & (smooth < HALF * expected)))
-
-
-def _at_border(surface: MarginSurface, tumor: Region, zone: Region) -> Points:
-    """Points whose tumor or liver side lies in the outermost voxels, or whose nearest liver may lie beyond the border.
-
-    It may where the border cuts the zone nearer to the point than the nearest untreated liver that the volume shows.
-    """
-    grid = tumor.mask
-    last = np.array(grid.shape) - 1
-    at = np.zeros(len(surface.points), dtype=bool)
-    for points in (surface.points, surface.nearest):
-        index = grid.to_index(points)
-        at |= ((index < AT_BORDER) | (index > last - AT_BORDER)).any(axis=1)
-    cut = _cut(np.maximum(tumor.mask.values, zone.mask.values) >= HALF)
-    if not len(cut):
-        return at
-    away, _ = cKDTree(grid.to_mm(cut)).query(surface.points)
-    return np.asarray(at | (away < np.abs(surface.margin)))
-
-
-def _cut(treated: NDArray[np.bool_]) -> Matrix:
-    """Where the border of the volume cuts what was treated: nine points (n, 3 indices) on the outer side of each voxel."""
-    found = []
-    for axis, size in enumerate(treated.shape):
-        for layer, border in ((0, -0.5), (size - 1, size - 0.5)):
-            rows = np.argwhere(treated.take(layer, axis=axis))
-            sides = (rows[:, None] + np.array(list(product(THIRDS, THIRDS)))).reshape(-1, 2)
-            found.append(np.insert(sides, axis, border, axis=1))
-    return np.concatenate(found)
