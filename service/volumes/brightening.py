@@ -21,7 +21,8 @@ CELL = 5.0  # mm; breathing and noise average out
 BODY = 0.3  # of the mean signal over all phases
 BLOOD = 0.02  # of the body changes most
 PLAIN = 20.0  # percentile of post / pre that stands for what does not enhance
-FEWEST = 500  # cells of the body
+BRIGHT = 1.15  # times the usual signal of the body: blood is that in its brightest phase
+FEWEST, FEWEST_BLOOD = 500, 10  # cells of the body, and of what may be blood
 CLEARLY = 1.05  # how much brighter the wrong one must be
 AFTER = (Role.ARTERIAL, Role.PORTAL_VENOUS, Role.DELAYED)
 
@@ -94,11 +95,15 @@ def _body(known: Mapping[Role, Array]) -> Mask:
 
 
 def _darkest(signals: Mapping[Role, NDArray[np.float64]]) -> Role:
-    """The phase in which the cells that change most are darkest."""
+    """The phase in which the cells that change most are darkest; T1_PRE where no blood is seen."""
     levels = {role: values / np.median(values) for role, values in signals.items()}
     stack = np.stack(list(levels.values()))
-    change = stack.max(axis=0) - stack.min(axis=0)
-    blood = change >= np.quantile(change, 1 - BLOOD)
+    # Where the liver takes up much, it is fat and muscle that change most against it: only what outshines it can be blood.
+    bright = stack.max(axis=0) > BRIGHT
+    if bright.sum() < FEWEST_BLOOD:
+        return Role.T1_PRE
+    change = np.where(bright, stack.max(axis=0) - stack.min(axis=0), 0.0)
+    blood = change >= max(np.quantile(change, 1 - BLOOD), np.median(change[bright]))
     usual = np.median(stack[:, blood], axis=1)
     return list(levels)[int(np.argmin(usual))]
 
