@@ -49,10 +49,8 @@ LEAST_PATCH = 0.4  # voxels; less would judge single slices
 REACH = 4.0  # windows' SD; beyond it a voxel has no weight
 LOWEST_CNR = 0.8  # contrast over the noise of a voxel; quality gate Q5
 SURE = 2.5  # contrast over its own standard error
-UNUSUAL, UNEXPLAINED = 3.2, 4.0  # times the usual noise: more than chance makes of few voxels, and by far more
-ANOTHER = 1.5  # times the largest step between two tissues; what is farther off is no tissue
+UNEXPLAINED = 4.0  # times the usual noise: more than chance makes of few voxels
 LEAST_STEP = 0.05  # of the signal: less is texture, bias or a ghost, however little noise there is
-NOISE_OF_STEP = 0.84  # SD of noise in the 80th percentile of a step
 PRIOR = 0.01  # of the window: weight of a tissue's median, which stands in where none of it is near
 VOID = (0.15, 0.25)  # of the liver's signal: less is no tissue; the higher one where noise is that high
 VOID_NOISE = 2.0  # SD of noise; the magnitude of noise alone has a mean of 1.25
@@ -121,15 +119,13 @@ def _soft(region: Region) -> Array:
 class _Mixture:
     """One phase as a local mixture of tissues.
 
-    `equations` (9, k, j, i) are the windowed sums of least squares, `all_equations` those with voxels that do not fit but might
-    be another of the tissues, `typical` (3) the tissues' medians, `unexplained` how far
+    `equations` (9, k, j, i) are the windowed sums of least squares, `typical` (3) the tissues' medians, `unexplained` how far
     each voxel is from its mixture (NaN where that says nothing) and `main` its main tissue; `covered` and `bright` are the
     share of each window that is known and that has signal. `window`: its SD, voxels.
     """
 
     grid: Volume
     equations: Array
-    all_equations: Array
     typical: Matrix
     unexplained: Array
     main: NDArray[np.int64]
@@ -152,34 +148,28 @@ class _Mixture:
         pure = _pure(values, tissues, quiet & (values > void))
         typical = np.array([float(np.median(part)) for part in pure])
         steps = [np.percentile(np.abs(pure[kind] - typical[ABLATED]), 80) for kind in (TUMOR, LIVER)]
-        window = _window(_patch(float(min(steps)) / max(noise, 1e-6) - NOISE_OF_STEP), volume)
+        window = _window(_patch(float(min(steps)) / max(noise, 1e-6)), volume)
         lit = known & _bright(values, known, np.tensordot(typical, tissues, axes=1), void)
         # A mixed voxel says less of either tissue: its fraction is as uncertain as the contour. Beside a void all are dim.
         weight = (ndimage.binary_erosion(lit, border_value=1) * tissues.max(axis=0) ** 2).astype(np.float32)
         if not (weight > MIXED).any():
             return None
         equations, unexplained = _robust(values, tissues, weight, typical, window)
-        tissue = unexplained <= ANOTHER * np.abs(typical - typical[ABLATED]).max()
-        everything = _equations(values, tissues, np.where(tissue, weight, np.float32(0.0)), window)
         unexplained = np.where(weight > MIXED, unexplained, np.nan).astype(np.float32)
         covered, bright = (_windowed(part.astype(np.float32), window) for part in (known, lit))
-        return cls(volume, equations, everything, typical, unexplained, tissues.argmax(axis=0), covered, bright, window)
+        return cls(volume, equations, typical, unexplained, tissues.argmax(axis=0), covered, bright, window)
 
     def differ(self, points: Matrix, first: int, second: int) -> Points:
         """Where (n, 3) two tissues that meet there differ by more than noise and texture."""
         levels, inverse = self._levels(self.equations, points)
-        noise = self._usual_noise(points, first, second)
+        noise = self._noise(points, first, second)
         variance = inverse[:, first, first] + inverse[:, second, second] - 2.0 * inverse[:, first, second]
         error = noise * np.sqrt(np.maximum(variance, 0.0) * standard_error_share(self.window))
-        signed = levels[:, first] - levels[:, second]
-        step = np.abs(signed)
+        step = np.abs(levels[:, first] - levels[:, second])
         texture = LEAST_STEP * np.maximum(levels[:, first], levels[:, second])
         seen = step > np.max([LOWEST_CNR * noise, SURE * error, texture], axis=0)
         seen &= ~_fading(points, step, seen)
-        # Voxels that were set aside as outliers may be the tissue itself, where a small part of it looks like its neighbour.
-        everything, _ = self._levels(self.all_equations, points)
-        held = np.sign(signed) * (everything[:, first] - everything[:, second])
-        return np.asarray(seen & (held > HALF * np.median(step[seen]))) if seen.any() else seen
+        return np.asarray(seen)
 
     def contradicts(self, points: Matrix, first: int, second: int) -> Points:
         """Where (n, 3) so much is left unexplained of two tissues that something else is there."""
@@ -195,11 +185,6 @@ class _Mixture:
 
     def _levels(self, equations: Array, points: Matrix) -> tuple[Matrix, Matrix]:
         return _solve(np.stack([self._at(part, points) for part in equations], axis=1), self.typical)
-
-    def _usual_noise(self, points: Matrix, first: int, second: int) -> Matrix:
-        """The noise at each place; of few voxels it is uncertain: the usual one stands in as long as it may be that."""
-        usual = float(np.median(noise := self._noise(points, first, second)))
-        return np.asarray(np.where(noise < UNUSUAL * usual, np.minimum(noise, usual), noise))
 
     def _noise(self, points: Matrix, first: int, second: int) -> Matrix:
         """Of each tissue, half of what is near has to fit: where it does not, its level is that of its surroundings."""
