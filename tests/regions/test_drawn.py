@@ -71,6 +71,7 @@ def test_mask_on_its_own_grid_lands_where_it_was() -> None:
         Kind.LIVER: "Nobody drew the liver.",
         Kind.ABLATION_ZONE: "Nobody drew the ablation zone.",
         Kind.VESSEL: "Nobody drew the vessel.",
+        Kind.GALLBLADDER: "Nobody drew the gallbladder.",
     }
 
 

@@ -24,8 +24,8 @@ def test_nothing_is_asserted_wrongly(found: tuple[study.Outcome, ...]) -> None:
 
 
 def test_bridging_vessels_are_found_and_nothing_else_is_taken_for_one(found: tuple[study.Outcome, ...]) -> None:
-    """The goal is .95; of 12 bridging vessels here, chance alone loses one."""
-    assert study.sensitivity(found) >= 11 / 12
+    """The goal of the full run is .95; of the ten bridging vessels here one may be too faint to be called."""
+    assert study.sensitivity(found) >= 9 / 10
     assert study.specificity(found) >= 0.95
 
 
