@@ -95,17 +95,19 @@ def _body(known: Mapping[Role, Array]) -> Mask:
 
 
 def _darkest(signals: Mapping[Role, NDArray[np.float64]]) -> Role:
-    """The phase in which the cells that change most are darkest; T1_PRE where no blood is seen."""
-    levels = {role: values / np.median(values) for role, values in signals.items()}
-    stack = np.stack(list(levels.values()))
-    # Where the liver takes up much, it is fat and muscle that change most against it: only what outshines it can be blood.
+    """The phase in which the cells that change most are darkest; T1_PRE where it cannot be told.
+
+    Against a liver that takes up much, what takes up nothing changes most, too: so what outshines the body must say the same.
+    """
+    stack = np.stack([values / np.median(values) for values in signals.values()])
     bright = stack.max(axis=0) > BRIGHT
     if bright.sum() < FEWEST_BLOOD:
         return Role.T1_PRE
-    change = np.where(bright, stack.max(axis=0) - stack.min(axis=0), 0.0)
-    blood = change >= max(np.quantile(change, 1 - BLOOD), np.median(change[bright]))
-    usual = np.median(stack[:, blood], axis=1)
-    return list(levels)[int(np.argmin(usual))]
+    change = stack.max(axis=0) - stack.min(axis=0)
+    most = change >= np.quantile(change, 1 - BLOOD)
+    brightest = bright & (change >= max(np.quantile(change, 1 - BLOOD), np.median(change[bright])))
+    said = {int(np.argmin(np.median(stack[:, cells], axis=1))) for cells in (most, brightest) if cells.any()}
+    return list(signals)[said.pop()] if len(said) == 1 else Role.T1_PRE
 
 
 def _order(found: Curve) -> Iterator[Contradiction]:

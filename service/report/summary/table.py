@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from service.features.finding import Finding, Status
 from service.report import record, verdict
@@ -24,21 +23,26 @@ STRIPE = {"#000000": "#1c1c1c", "#ffffff": "#eeeeee"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One finding. `interval` is None where the answer, or why there is none, has its place too; `heavy` is set in bold."""
+    """One finding. `interval` is None where the answer, or why there is none, has its place too; `heavy` is set in bold.
+
+    `notes`: the number of the last note that belongs to it, 0 when none does.
+    """
 
     title: str
     answer: str
     interval: str | None
     heavy: bool
+    notes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the table is set: face, lines in a cell, and how many of the entries there is room for."""
+    """How the table is set: face, lines in a cell, and how many of the entries, with their notes, there is room for."""
 
     face: Face
     most: int
     entries: int
+    notes: int
 
 
 def findings_table(sheet: Sheet, findings: Sequence[Finding], box: Box) -> None:
@@ -59,7 +63,7 @@ def findings_table(sheet: Sheet, findings: Sequence[Finding], box: Box) -> None:
     if plan.entries < len(entries):
         said = f"{len(entries) - plan.entries} more findings in the Structured Report."
         left = left.below(sheet.write(said, left, plan.face))
-    sheet.write(_numbered(notes), left, plan.face, color=soft(sheet.ink))
+    sheet.write(_numbered(notes[: plan.notes]), left, plan.face, color=soft(sheet.ink))
 
 
 def soft(ink: Ink) -> str:
@@ -86,14 +90,14 @@ def _numbered(notes: Sequence[str]) -> str:
 def _entry(finding: Finding, notes: Sequence[str]) -> Entry:
     sentence = finding.reason.sentence if finding.reason is not None else ""
     marks = [str(notes.index(text) + 1) for text in (sentence, finding.note) if text in notes]
-    mark = f" [{', '.join(marks)}]" if marks else ""
+    mark, last = f" [{', '.join(marks)}]" if marks else "", max(map(int, marks), default=0)
     heavy = finding.name in verdict.FEATURES
     words = record.answer(finding)
     if not _without_answer(finding):
         interval = shown_interval(record.bounds(finding), finding.unit)
-        return Entry(finding.title, f"{words}{mark}", interval or None, heavy)
+        return Entry(finding.title, f"{words}{mark}", interval or None, heavy, last)
     words = f"{words}: see" if sentence in notes else f"{words}: {sentence}"
-    return Entry(finding.title, f"{words}{mark}", None, heavy)
+    return Entry(finding.title, f"{words}{mark}", None, heavy, last)
 
 
 def _without_answer(finding: Finding) -> bool:
@@ -104,12 +108,22 @@ def _plan(sheet: Sheet, entries: Sequence[Entry], notes: Sequence[str], box: Box
     """The largest face in which everything finds room; else the smallest, and as many findings as there is room for."""
     for most in MOST_LINES:
         for face in map(Face, FACES):
-            heights = [_height(sheet, entry, box.width, face, most) for entry in entries]
-            below = len(sheet.lines(_numbered(notes), face, box.width, 99)) * face.pitch
-            if face.pitch + 2 * ROOM + sum(heights) + below <= box.height:
-                return Plan(face, most, len(entries))
-    room = box.height - 3 * face.pitch - 2 * ROOM  # the head, the line that counts the rest, and one of the notes
-    return Plan(face, most, sum(height <= room for height in accumulate(heights)))
+            everything = Plan(face, most, len(entries), len(notes))
+            if _taken(sheet, entries, notes, everything, box.width) <= box.height:
+                return everything
+    for number in range(len(entries) - 1, 0, -1):
+        # What belongs to a finding (that it predicts nothing, that it is a bound) stands with it: notes are never cut off.
+        plan = Plan(face, most, number, max(entry.notes for entry in entries[:number]))
+        if face.pitch + _taken(sheet, entries, notes, plan, box.width) <= box.height:
+            return plan
+    return Plan(face, most, 0, 0)
+
+
+def _taken(sheet: Sheet, entries: Sequence[Entry], notes: Sequence[str], plan: Plan, width: float) -> float:
+    """The height of the head, of the rows and of their notes, pixels."""
+    rows = sum(_height(sheet, entry, width, plan.face, plan.most) for entry in entries[: plan.entries])
+    below = len(sheet.lines(_numbered(notes[: plan.notes]), plan.face, width, 99)) * plan.face.pitch
+    return plan.face.pitch + 2 * ROOM + rows + below
 
 
 def _height(sheet: Sheet, entry: Entry, width: float, face: Face, most: int) -> float:
