@@ -13,6 +13,7 @@ from service.dicom.tls import Credentials
 from tests.dicom.conftest import Station
 from tests.dicom.raw import ACCEPTED, RELEASE, STORE, Raw, associate_request, fragments, p_data
 from tests.dicom.wire import STUDY, an_image, encode
+from tests.peers import require_program
 
 Serve = Callable[..., Station]
 IMAGE = encode(an_image("1.2.3"))
@@ -22,7 +23,18 @@ SUCCESS = struct.pack("<HHLH", 0, 0x0900, 2, 0)
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    command = [
+        require_program("openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
     made = [*command, "-subj", "/CN=localhost", "-keyout", str(place), "-out", str(place.with_suffix(".crt"))]
     subprocess.run(made, check=True, capture_output=True)
     place.write_text(place.read_text() + place.with_suffix(".crt").read_text())
