@@ -1,3 +1,7 @@
+# The tests start hundreds of processes. Without byte code on disk each compiles every library anew, which takes longer than
+# most tests, and some containers ask for just that.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The one gate, for people and for CI.
 check: format lint types contracts tests
 
