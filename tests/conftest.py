@@ -20,4 +20,14 @@ def own_logging() -> Iterator[None]:
     """The service configures the logging of its process; tests that start it in theirs must not silence the others."""
     yield
     structlog.reset_defaults()
+    _log_plainly()
     logging.captureWarnings(capture=False)
+
+
+def _log_plainly() -> None:
+    """As by default, but for the pictures of tracebacks with all local values: those take seconds to draw and nobody looks."""
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+
+
+_log_plainly()

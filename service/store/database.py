@@ -19,8 +19,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from service.errors import TryAgain, Unusable
+from service.store.migrate import migrate
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x43525950  # "CRYP": any number will do, as long as all of us use the same
 _CACHE_KIB = 32 * 1024  # of each connection: a new row touches a page in each index, and those of a large one are not 2 MB
 _BEGIN = "begin_with"  # the execution option that says how a transaction starts
@@ -46,7 +46,7 @@ class Database:
         database = cls._sqlite(parsed) if parsed.get_backend_name() == "sqlite" else cls._postgresql(parsed)
         try:
             with database.write() as connection:
-                _migrate(connection)
+                migrate(connection)
         except BaseException:
             database.close()
             raise
@@ -154,19 +154,3 @@ def _begin_sqlite(connection: Connection) -> None:
         return
     connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _migrate(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        sentence = "The index was written by a newer version of this program: install that version or restore a backup."
-        raise Unusable("store.newer", sentence) from error

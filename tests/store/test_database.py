@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ResourceClosedError
 
 from service.errors import TryAgain, Unusable
+from service.store import migrate
 from service.store.database import Database
 from service.store.index import Index
+from service.store.migrate import newest
 from service.store.schema import metadata, study
 from tests.store.builders import START
 
@@ -31,10 +34,39 @@ database.close()
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(url: str) -> None:
+    """A new database is made from the schema at once: that must be what the steps from the first one on lead to."""
+    database = Database.open(url)
+    with database.write() as connection:
+        made_at_once = described(connection)
+        metadata.drop_all(connection)
+        connection.execute(text("DELETE FROM alembic_version"))
+    database.close()
     database = Database.open(url)
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert described(connection) == made_at_once
     database.close()
+
+
+def test_a_new_database_is_at_todays_revision(url: str) -> None:
+    database = Database.open(url)
+    with database.read() as connection:
+        assert MigrationContext.configure(connection).get_current_heads() == (newest(),)
+    database.close()
+    assert ScriptDirectory(str(Path(migrate.__file__).parent / "migrations")).get_current_head() == newest()
+
+
+def described(connection: Connection) -> set[str]:
+    """Every column with its type and the value that the database gives by itself, every index and uniqueness."""
+    inspector, found = inspect(connection), set()
+    for table in inspector.get_table_names():
+        for column in inspector.get_columns(table):
+            found.add(f"{table} {column['name']} {column['type']} {column['nullable']} {column['default']}")
+        for one in (*inspector.get_indexes(table), *inspector.get_unique_constraints(table)):
+            conditions = [str(value) for value in one.get("dialect_options", {}).values()]
+            found.add(f"{table} {one['name']} {one['column_names']} {one.get('unique')} {conditions}")
+        found.add(f"{table} {inspector.get_pk_constraint(table)['constrained_columns']}")
+    return found
 
 
 def test_opening_again_changes_nothing(index: Index, url: str) -> None:
