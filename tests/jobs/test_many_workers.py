@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -115,13 +116,19 @@ def test_what_a_killed_worker_left_is_done_by_the_others_once(shared: Store, clu
     assert again == []  # only what was interrupted is done twice, and it ended once
 
 
+def take_along(*_given: object) -> NoReturn:
+    """An analysis that ends its worker."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
 def dies(folder: Path) -> int:
     """The signal that ended a worker without its engine, whose analysis takes it along."""
     child = os.fork()
     if child == 0:
         try:
             store = Store(Index.open(f"sqlite:///{folder / 'index.sqlite'}"), Files(folder / "files"))
-            steps_of(store, folder, lambda *_: os.kill(os.getpid(), signal.SIGKILL)).analyse(the_job(store), 2)
+            steps_of(store, folder, take_along).analyse(the_job(store), 2)
         finally:
             os._exit(0)
     return os.WTERMSIG(os.waitpid(child, 0)[1])
