@@ -23,6 +23,7 @@ from service.regions.visibility import visibility
 from service.report.result import PhaseUse, Result, TumorResult
 from service.study.model import Frame, Instance, Plane, Role
 from tests.report.conftest import MARGIN, SHAPE, Sample, ball, enhanced, findings, region, sample, without_regions
+from tests.report.measured import GAP, measured
 from tests.report.placed import placed, position
 
 SERVICE = Path(__file__).parents[2] / "service"
@@ -80,6 +81,8 @@ def _bodies() -> dict[str, Sample]:
         "coronal": turned(one, _about_x(78.0)),
         "enhanced": placed(_few(sample(make=enhanced))),
         "enhanced_two_tumors": placed(_few(sample(make=enhanced, tumors=2))),
+        "vessels_with_a_gap": measured(tumors=2, gap=GAP),
+        "vessel_enhanced": measured(make=enhanced),
     }
 
 
@@ -91,7 +94,9 @@ def _answers() -> dict[str, Sample]:
     return {
         **parts,
         "every_feature": _described(one, (Role.T1_PRE, Role.PORTAL_VENOUS)),
-        "every_feature_without_portal_venous": _described(one, (Role.T1_PRE,)),
+        "without_portal_venous": _differing(
+            _described(one, (Role.T1_PRE,)), _described(one, (Role.T1_PRE, Role.PORTAL_VENOUS))
+        ),
         "every_feature_without_contours": _described(without_regions(one), (Role.PORTAL_VENOUS,)),
         "nothing_measured": _findings(one, tuple(_refused(finding, Status.NOT_ASSESSABLE) for finding in findings("key"))),
         "nothing_attempted": _findings(one, tuple(_refused(finding, Status.NOT_ATTEMPTED) for finding in findings("key"))),
@@ -241,6 +246,16 @@ def _long(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(
         replace(one, note=LONG, title=LONG[:60], reason=one.reason and replace(one.reason, sentence=LONG)) for one in found
     )
+
+
+def _differing(given: Sample, other: Sample) -> Sample:
+    """With the findings alone whose answer is another kind of answer than in `other`."""
+
+    def kind(finding: Finding) -> tuple[str, Status, str, bool]:
+        return finding.name, finding.status, finding.reason.code if finding.reason else "", finding.value is None
+
+    known = {kind(finding) for tumor in other.result.tumors for finding in tumor.findings}
+    return _with(given, lambda tumor: replace(tumor, findings=tuple(one for one in tumor.findings if kind(one) not in known)))
 
 
 def _described(given: Sample, roles: tuple[Role, ...]) -> Sample:

@@ -1,6 +1,6 @@
 """PixelMed's validator of Structured Reports on many files in one Java process, which reads its rules only once.
 
-`python -m tests.report.pixelmed JAR FILE...` prints what it says of each file, as JSON by path.
+`python -m tests.report.pixelmed FILE...` prints what it says of each file, as JSON by path.
 """
 
 from __future__ import annotations
@@ -13,20 +13,25 @@ from pathlib import Path
 
 import jpype
 
+from tests.peers import require_program
+
+JAR = "/usr/share/java/pixelmed.jar"
 # Its rules are larger than what Java allows an expression by default.
 LIMITS = [f"-Djdk.xml.{name}=0" for name in ("xpathExprGrpLimit", "xpathExprOpLimit", "xpathTotalOpLimit")]
 
 
-def validated(jar: str, paths: Sequence[Path], timeout: float) -> dict[str, str]:
+def validated(paths: Sequence[Path], timeout: float) -> dict[str, str]:
     """What the validator says of each file, by its name; in a process of its own, which is ended after `timeout` s."""
-    command = [sys.executable, "-m", "tests.report.pixelmed", jar, *map(str, paths)]
+    require_program("java")
+    require_program("pixelmed.jar", JAR)
+    command = [sys.executable, "-m", "tests.report.pixelmed", *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout, cwd=Path(__file__).parents[2])
     said: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return said
 
 
-def _main(jar: str, *paths: str) -> None:
-    jpype.startJVM("-XX:+UseSerialGC", "-Xmx2g", *LIMITS, classpath=[jar])
+def _main(*paths: str) -> None:
+    jpype.startJVM("-XX:+UseSerialGC", "-Xmx2g", *LIMITS, classpath=[JAR])
     validator = jpype.JClass("com.pixelmed.validate.DicomSRValidator")()
     said = {Path(path).name: str(validator.validate(path)) for path in paths}
     sys.stdout.write(json.dumps(said) + "\n")
