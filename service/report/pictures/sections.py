@@ -17,7 +17,7 @@ from service.regions.region import Region
 from service.report.pictures.lettering import write_outlined
 from service.report.pictures.planes import VIEWS, View, cut, positions
 from service.report.pictures.style import LIVER, RING, SMALL, THRESHOLD, TUMOR, ZONE, outline
-from service.volumes.align import resample
+from service.volumes.resampling import resample
 from service.volumes.surface import sample
 from service.volumes.volume import Matrix, Volume
 

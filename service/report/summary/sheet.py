@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import matplotlib as mpl
@@ -86,19 +86,7 @@ class Sheet:
 
     def lines(self, text: str, face: Face, width: float, most: int) -> list[str]:
         """The text in lines no wider than `width`, at most `most`; an ellipsis stands where the rest was cut."""
-        words = _words(drawable(text))
-        lines: list[str] = []
-        line = next(words, "")
-        for word in words:
-            if width_of(f"{line} {word}", face) <= width:
-                line = f"{line} {word}"
-            else:
-                lines.append(line)
-                line = word
-        lines.append(line)
-        if len(lines) > most:
-            lines = [*lines[: most - 1], f"{lines[most - 1]} {ELLIPSIS}"]
-        return [self._cut(line, face, width) for line in lines]
+        return list(_broken(text, face, width, most))
 
     def write(self, text: str, box: Box, face: Face, *, color: str = "", align: str = "left") -> float:
         """Write into the box from its top and give the height that was used, pixels."""
@@ -126,15 +114,6 @@ class Sheet:
         place = self._at(x, box.top + BASELINE * face.size * DPI / 72.0)
         self.figure.text(*place, text, font=face.font, color=color, ha=align, va="baseline", parse_math=False)
 
-    def _cut(self, line: str, face: Face, width: float) -> str:
-        """The line, or what fits of it and an ellipsis."""
-        if width_of(line, face) <= width:
-            return line
-        line = line.removesuffix(ELLIPSIS)
-        while line and width_of(line.rstrip() + ELLIPSIS, face) > width:
-            line = line[:-1]
-        return line.rstrip() + ELLIPSIS
-
     @staticmethod
     def _at(x: float, y: float) -> tuple[float, float]:
         """The place as fractions of the figure, which are counted from its lower left corner."""
@@ -147,8 +126,7 @@ def width_of(text: str, face: Face) -> float:
     >>> width_of("margin", Face(9.0)) < width_of("margins", Face(9.0)) < width_of("margins", Face(9.0, bold=True))
     True
     """
-    advances = [_advance(letter, face) for letter in text]
-    return max(sum(raster for raster, _ in advances), sum(vector for _, vector in advances))
+    return max(_extents(text, face))
 
 
 def drawable(text: str) -> str:
@@ -160,9 +138,51 @@ def drawable(text: str) -> str:
     return "".join(letter if letter == " " or ord(letter) in _letters() else UNKNOWN_LETTER for letter in plain(text))
 
 
+@lru_cache(maxsize=4096)  # a table is planned in many ways before one is written
+def _broken(text: str, face: Face, width: float, most: int) -> tuple[str, ...]:
+    """See `Sheet.lines`."""
+    lines = _filled(_words(drawable(text)), face, width)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1]} {ELLIPSIS}"]
+    return tuple(_cut(line, face, width) for line in lines)
+
+
+def _filled(words: Iterator[str], face: Face, width: float) -> list[str]:
+    """The words in lines, as many in each as `width` holds; a word that is wider has a line of its own."""
+    lines = [next(words, "")]
+    raster, vector = _extents(lines[0], face)
+    gap = _advance(" ", face)
+    for word in words:
+        own = _extents(word, face)
+        raster, vector = raster + gap[0] + own[0], vector + gap[1] + own[1]
+        if max(raster, vector) <= width:
+            lines[-1] = f"{lines[-1]} {word}"
+        else:
+            lines.append(word)
+            raster, vector = own
+    return lines
+
+
+def _cut(line: str, face: Face, width: float) -> str:
+    """The line, or what fits of it and an ellipsis."""
+    if width_of(line, face) <= width:
+        return line
+    line = line.removesuffix(ELLIPSIS)
+    while line and width_of(line.rstrip() + ELLIPSIS, face) > width:
+        line = line[:-1]
+    return line.rstrip() + ELLIPSIS
+
+
 def _words(text: str) -> Iterator[str]:
     """What is not parted at the end of a line: words, and a number with its unit."""
     return (word.replace(GLUE, " ") for word in re.sub(NUMBER_WITH_UNIT, GLUE, text).split(" ") if word)
+
+
+@lru_cache(maxsize=4096)
+def _extents(text: str, face: Face) -> tuple[float, float]:
+    """The sums of the advances of all letters, pixels."""
+    advances = [_advance(letter, face) for letter in text]
+    return sum(raster for raster, _ in advances), sum(vector for _, vector in advances)
 
 
 @cache
