@@ -11,12 +11,14 @@ import struct
 import zlib
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
 
 Key = str | tuple[int, int]
 
@@ -46,9 +48,16 @@ _MOMENT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.(
 def raw(dataset: Dataset, key: Key) -> Any:
     """The value of an attribute given by keyword or (group, element); None when it is absent or cannot be read."""
     try:
-        return dataset[key].value
+        tag = _tag(key)
+        return dataset[tag].value if tag in dataset else None
     except BROKEN:
         return None
+
+
+@lru_cache(maxsize=1024)
+def _tag(key: Key) -> BaseTag:
+    """Thousands of attributes are asked for by some hundred keywords."""
+    return Tag(key)
 
 
 def values(dataset: Dataset, key: Key) -> tuple[Any, ...]:

@@ -260,12 +260,19 @@ def _unexplained(equations: Array, values: Array, tissues: Array, typical: Matri
 
 def _solve(equations: NDArray[np.floating], typical: Matrix) -> tuple[Matrix, Matrix]:
     """Levels (n, 3) and inverse normal matrix (n, 3, 3) of the equations (n, 9), drawn a little toward `typical`."""
-    normal = np.zeros((len(equations), 3, 3))
-    for column, (i, j) in enumerate(PAIRS):
-        normal[:, i, j] = normal[:, j, i] = equations[:, column]
-    inverse = np.linalg.inv(normal + PRIOR * np.eye(3))
-    products = equations[:, len(PAIRS) :] + PRIOR * typical
-    return np.asarray(np.einsum("nij,nj->ni", inverse, products)), np.asarray(inverse, dtype=np.float64)
+    columns = np.ascontiguousarray(equations.T, dtype=np.float64)
+    six = _inverse(columns[: len(PAIRS)] + PRIOR * np.array([[1.0] if i == j else [0.0] for i, j in PAIRS]))
+    products = columns[len(PAIRS) :] + PRIOR * typical[:, None]
+    full = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # where each element of the symmetric matrix is among the six
+    levels = np.stack([sum(six[full[i, j]] * products[j] for j in range(3)) for i in range(3)], axis=1)
+    return levels, np.moveaxis(six[full], -1, 0)
+
+
+def _inverse(six: Matrix) -> Matrix:
+    """Of symmetric matrices, each as its six elements in the order of `PAIRS`, (6, n); by cofactors, in doubles."""
+    a, b, c, d, e, f = six
+    cofactors = np.stack([d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b])
+    return np.asarray(cofactors / (a * cofactors[0] + b * cofactors[1] + c * cofactors[2]))
 
 
 def _fading(points: Matrix, step: Matrix, seen: Points) -> Points:
