@@ -16,7 +16,7 @@ from scipy import ndimage
 from service.errors import Unusable
 from service.regions.region import Exam, Kind, Region, Regions
 from service.study.model import Role, Vector
-from service.volumes.align import resample
+from service.volumes.resampling import resample
 from service.volumes.volume import Array, Volume
 
 SMALLEST = 0.05  # mL; less is a speck

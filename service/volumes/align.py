@@ -8,14 +8,13 @@ rigid motion explains is the residual. Nothing is warped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - everybody knows it by this name
 from scipy.spatial.transform import Rotation
 
 from service.errors import Unusable
 from service.volumes.blocks import Blocks, Matches, choose_points, coarser, cut_blocks, describe, edge_scale, match
+from service.volumes.resampling import Interpolation, resample
 from service.volumes.volume import Array, Matrix, Volume
 
 COARSE, FINE = 5.0, 2.5  # mm, spacing of the working grids
@@ -30,8 +29,6 @@ STILL = 0.4  # mm; a smaller motion is not told from none, and interpolation wou
 SURE = 4.0  # F value from which a motion is believed
 OVERLAP = 4.0  # blocks that share so much that they say only one thing
 LIMIT = 2.0  # mm, or the largest voxel side of the two where that is more
-
-Interpolation = Literal["linear", "bspline"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,27 +76,6 @@ def align(
     return Aligned(resample(moving, reference, motion=motion, interpolation=interpolation), residual, moved, motion)
 
 
-def resample(
-    volume: Volume,
-    onto: Volume,
-    *,
-    motion: Matrix | None = None,
-    interpolation: Interpolation = "linear",
-    outside: float = np.nan,
-) -> Volume:
-    """`volume` at the voxels of `onto`; `motion` (4x4, LPS mm) takes a point of `onto` to its place in `volume`.
-
-    Voxels that `volume` does not cover become `outside`. The same grid without motion is given back as it is.
-    """
-    if motion is None or np.array_equal(motion, np.eye(4)):
-        if volume.same_grid(onto):
-            return volume
-        motion = np.eye(4)
-    back = np.linalg.inv(volume.affine) @ motion @ onto.affine
-    values = _interpolate(volume.values, back, onto.shape, interpolation, outside)
-    return Volume(values, onto.affine, onto.frame_of_reference_uid)
-
-
 def _same_frame(reference: Volume, moving: Volume, *, across_frames: bool) -> None:
     both = (reference.frame_of_reference_uid, moving.frame_of_reference_uid)
     if not across_frames and all(both) and both[0] != both[1]:
@@ -125,8 +101,8 @@ def _register(reference: Volume, moving: Volume, region: Volume | None, start: M
     coarse = coarser(reference, COARSE, moving)
     points = choose_points(coarse, region)
     _enough(len(points))
-    motion = _translate(cut_blocks(coarse, points), coarser(moving, COARSE, reference), start)
-    blocks = cut_blocks(coarser(reference, FINE, moving), points)
+    motion = _translate(cut_blocks(coarse, points, REACH_COARSE), coarser(moving, COARSE, reference), start)
+    blocks = cut_blocks(coarser(reference, FINE, moving), points, REACH_FINE)
     other = coarser(moving, FINE, reference)
     motion = _settle(blocks, other, motion, start)
     matches, seen = _look(blocks, other, edge_scale(other), motion)
@@ -140,7 +116,7 @@ def _register(reference: Volume, moving: Volume, region: Volume | None, start: M
 
 def _translate(blocks: Blocks, other: Volume, start: Matrix) -> Matrix:
     """`start` followed by the shift on which the blocks of the coarse grid agree best."""
-    similarity, seen = match(blocks, other, edge_scale(other), start, REACH_COARSE)
+    similarity, seen = match(blocks, other, edge_scale(other), start)
     _enough(int(seen.sum()))
     best = describe(similarity[seen].mean(axis=0, keepdims=True) - _reluctance(), blocks.grid)
     step = np.eye(4)
@@ -178,7 +154,7 @@ def _reluctance() -> Array:
 
 
 def _look(blocks: Blocks, other: Volume, scale: float, motion: Matrix) -> tuple[Matches, Matrix]:
-    similarity, seen = match(blocks, other, scale, motion, REACH_FINE)
+    similarity, seen = match(blocks, other, scale, motion)
     _enough(int(seen.sum()))
     return describe(similarity[seen], blocks.grid), blocks.points[seen]
 
@@ -213,10 +189,10 @@ def _fit(matches: Matches, jacobian: Matrix) -> _Fit:
     weights = np.ones(len(matches.peak))
     theta = np.zeros(jacobian.shape[2])
     pull = np.einsum("nab,nb->na", matches.curvature, matches.shift) + matches.slope
+    normals = np.swapaxes(jacobian, 1, 2) @ matches.curvature @ jacobian
+    rights = np.einsum("nap,na->np", jacobian, pull)
     for _ in range(8):
-        normal = np.einsum("n,nap,nab,nbq->pq", weights, jacobian, matches.curvature, jacobian)
-        right = np.einsum("n,nap,na->p", weights, jacobian, pull)
-        theta = np.linalg.lstsq(normal, right, rcond=1e-9)[0]
+        theta = np.linalg.lstsq(np.tensordot(weights, normals, 1), weights @ rights, rcond=1e-9)[0]
         weights = _cauchy(_errors(matches, jacobian @ theta))
     return _Fit(theta, float(np.sum(weights * _quadratic_loss(matches, jacobian @ theta))))
 
@@ -275,18 +251,3 @@ def _displacement(motion: Matrix, points: Matrix) -> Matrix:
 
 def _rms(vectors: Matrix) -> float:
     return float(np.sqrt(np.mean(np.sum(vectors**2, axis=1)))) if len(vectors) else 0.0
-
-
-def _interpolate(values: Array, back: Matrix, shape: tuple[int, int, int], how: Interpolation, outside: float) -> Array:
-    """Values at index `back` @ (k, j, i, 1). SimpleITK sees plain arrays of index space: it never learns of patients."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(values, dtype=np.float32))
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix(back[2::-1, 2::-1].ravel().tolist())
-    transform.SetTranslation(back[2::-1, 3].tolist())
-    resampler = sitk.ResampleImageFilter()
-    resampler.SetNumberOfThreads(1)
-    resampler.SetSize([int(n) for n in shape[::-1]])
-    resampler.SetTransform(transform)
-    resampler.SetInterpolator(sitk.sitkLinear if how == "linear" else sitk.sitkBSpline)
-    resampler.SetDefaultPixelValue(outside)
-    return np.asarray(sitk.GetArrayFromImage(resampler.Execute(image)), dtype=np.float32)

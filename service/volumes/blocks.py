@@ -10,11 +10,13 @@ direction: a flat edge says nothing along itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from service.volumes.resampling import extended
 from service.volumes.volume import Array, Matrix, Volume
 
 HALF_BLOCK = 14.0  # mm; holds part of an organ's edge and some vessels
@@ -22,17 +24,29 @@ BLOCKS = 80
 SMOOTH = 0.7  # voxels of the coarser of two grids, standard deviation
 MOST = 0.8  # of a block; beyond the edge of an image there is nothing to match
 PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+_Kind = TypeVar("_Kind", bound=np.generic)
 DOUBLE = np.sqrt(np.array([1, 1, 1, 2, 2, 2], dtype=np.float32))  # off-diagonal products count twice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
-    """Blocks of a reference: `centres` (n, 3) indices (k, j, i) into `grid`, `features` (n, 6, k, j, i), `half` in voxels."""
+    """Blocks of a reference: `centres` (n, 3) indices (k, j, i) into `grid`, `half` their half side in voxels.
+
+    They are looked for within `reach` voxels. `spectrum` (n, 6, k, j, i) is the conjugate Fourier transform of their edge
+    products on a window of that size, `energy` (n) the sum of the squares of these.
+    """
 
     grid: Volume
     centres: NDArray[np.int64]
-    features: Array
     half: NDArray[np.int64]
+    reach: int
+    spectrum: NDArray[np.complexfloating]
+    energy: Array
+
+    @property
+    def window(self) -> NDArray[np.int64]:
+        """Half the side of what is looked at, voxels."""
+        return np.asarray(self.half + self.reach)
 
     @property
     def points(self) -> Matrix:
@@ -132,13 +146,18 @@ def choose_points(grid: Volume, region: Volume | None) -> Matrix:
     return points[order][strength[order] > 0]
 
 
-def cut_blocks(grid: Volume, points: Matrix) -> Blocks:
+def cut_blocks(grid: Volume, points: Matrix, reach: int) -> Blocks:
     """Blocks of `grid` around `points` (n, 3; LPS mm), moved to the nearest voxel whose block lies inside."""
     half = _half(grid)
     centres = np.clip(np.rint(grid.to_index(points)), half, np.array(grid.shape) - 1 - half).astype(np.int64)
-    values = _gather(grid.values, centres, half + 1)
-    features = _features(values, grid, edge_scale(grid))[:, :, 1:-1, 1:-1, 1:-1]
-    return Blocks(grid, centres, features, half)
+    features = _features(_gather(grid.values, centres, half + 1), grid, edge_scale(grid))[:, :, 1:-1, 1:-1, 1:-1]
+    spectrum = np.conj(fft.rfftn(features, _padded(half + reach), axes=(2, 3, 4)))
+    return Blocks(grid, centres, half, reach, spectrum, np.sum(features**2, axis=(1, 2, 3, 4)))
+
+
+def _padded(window: NDArray[np.int64]) -> tuple[int, ...]:
+    """The side of a Fourier transform that holds a window, voxels."""
+    return tuple(fft.next_fast_len(int(2 * n + 1), real=True) for n in window)
 
 
 def _half(grid: Volume) -> NDArray[np.int64]:
@@ -147,7 +166,7 @@ def _half(grid: Volume) -> NDArray[np.int64]:
     return np.asarray(np.minimum(wished, np.maximum((np.array(grid.shape) - 1) // 2, 1)))
 
 
-def _gather(values: Array, centres: NDArray[np.int64], half: NDArray[np.int64]) -> Array:
+def _gather(values: NDArray[_Kind], centres: NDArray[np.int64], half: NDArray[np.int64]) -> NDArray[_Kind]:
     """Windows of `values` around `centres`, (n, k, j, i); beyond the edge the last voxel is repeated."""
     k, j, i = (
         np.clip(centres[:, axis, None] + np.arange(-int(h), int(h) + 1), 0, values.shape[axis] - 1)
@@ -156,22 +175,19 @@ def _gather(values: Array, centres: NDArray[np.int64], half: NDArray[np.int64]) 
     return np.asarray(values[k[:, :, None, None], j[:, None, :, None], i[:, None, None, :]])
 
 
-def match(blocks: Blocks, moving: Volume, scale: float, motion: Matrix, reach: int) -> tuple[Array, NDArray[np.bool_]]:
+def match(blocks: Blocks, moving: Volume, scale: float, motion: Matrix) -> tuple[Array, NDArray[np.bool_]]:
     """Similarity (n, 2 reach + 1, same, same), 0-1, of each block at each whole-voxel shift of the reference grid.
 
     `motion` (4x4) takes a reference point to where it is expected in `moving`; `scale` is `edge_scale(moving)`. The second
     array (n) is False where most of a block lies outside the moving image.
     """
-    window = blocks.half + reach
-    values, seen = _windows(blocks, moving, motion, window + 1)
+    values, seen = _windows(blocks, moving, motion)
     features = _features(values, blocks.grid, scale)[:, :, 1:-1, 1:-1, 1:-1]
-    shape = tuple(int(2 * reach + 1) for _ in range(3))
-    size = tuple(fft.next_fast_len(int(2 * n + 1), real=True) for n in window)
-    product = np.conj(fft.rfftn(blocks.features, size, axes=(2, 3, 4))) * fft.rfftn(features, size, axes=(2, 3, 4))
-    overlap = fft.irfftn(product.sum(axis=1), size, axes=(1, 2, 3))[:, : shape[0], : shape[1], : shape[2]]
+    size, shifts = _padded(blocks.window), 2 * blocks.reach + 1
+    product = (blocks.spectrum * fft.rfftn(features, size, axes=(2, 3, 4))).sum(axis=1)
+    overlap = fft.irfftn(product, size, axes=(1, 2, 3))[:, :shifts, :shifts, :shifts]
     energy = _sliding_sum(np.sum(features**2, axis=1), 2 * blocks.half + 1)
-    own = np.sum(blocks.features**2, axis=(1, 2, 3, 4))[:, None, None, None]
-    similarity = overlap / np.sqrt(np.maximum(own * energy, 1e-12))
+    similarity = overlap / np.sqrt(np.maximum(blocks.energy[:, None, None, None] * energy, 1e-12))
     return similarity.astype(np.float32), seen
 
 
@@ -238,18 +254,27 @@ def _inside(region: Volume, points: Matrix) -> NDArray[np.bool_]:
     return np.asarray(ndimage.map_coordinates(region.values, index.T, order=1, mode="constant") > 0.1)
 
 
-def _windows(blocks: Blocks, moving: Volume, motion: Matrix, half: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:
+def _windows(blocks: Blocks, moving: Volume, motion: Matrix) -> tuple[Array, NDArray[np.bool_]]:
     """Values of `moving` on the reference grid around each centre, (n, k, j, i), and whether most of each was seen."""
-    offsets = np.stack(np.meshgrid(*[np.arange(-h, h + 1) for h in half], indexing="ij"), axis=-1)
-    to_moving = np.linalg.inv(moving.affine) @ motion @ blocks.grid.affine
-    steps = offsets @ to_moving[:3, :3].T
-    starts = blocks.centres @ to_moving[:3, :3].T + to_moving[:3, 3]
-    index = (starts[:, None, None, None, :] + steps[None]).astype(np.float32)
-    values = ndimage.map_coordinates(moving.values, np.moveaxis(index, -1, 0), order=1, mode="nearest")
-    covered = np.all((index >= -0.5) & (index <= np.array(moving.shape, dtype=np.float32) - 0.5), axis=-1)
-    k, j, i = (slice(int(n), -int(n)) for n in half - blocks.half)
-    within = covered[:, k, j, i].mean(axis=(1, 2, 3)) > MOST
-    return values.astype(np.float32, copy=False), within
+    wide = blocks.window + 1
+    low, high = blocks.centres.min(axis=0) - wide, blocks.centres.max(axis=0) + wide + 1
+    affine = blocks.grid.affine.copy()
+    affine[:3, 3] = blocks.grid.to_mm(low)
+    box = Volume(np.empty(tuple(high - low), dtype=np.float32), affine)
+    centres = blocks.centres - low
+    covered = _gather(_covered(moving, box, motion), centres, blocks.half).mean(axis=(1, 2, 3))
+    return _gather(extended(moving, box, motion).values, centres, wide), covered > MOST
+
+
+def _covered(moving: Volume, box: Volume, motion: Matrix) -> NDArray[np.bool_]:
+    """The voxels of `box` that lie in `moving`."""
+    back = np.linalg.inv(moving.affine) @ motion @ box.affine
+    k, j, i = np.ogrid[tuple(slice(0, n) for n in box.shape)]
+    inside = np.ones(box.shape, dtype=bool)
+    for row, count in zip(back, moving.shape, strict=False):
+        at = row[0] * k + row[1] * j + row[2] * i + row[3]
+        inside &= (at >= -0.5) & (at <= count - 0.5)
+    return inside
 
 
 def _sliding_sum(values: Array, size: NDArray[np.int64]) -> Array:

@@ -16,7 +16,7 @@ from service.regions.margin_surface import margin_surface
 from service.regions.region import Kind, Region
 from service.regions.visibility import visibility
 from service.study.model import Role
-from service.volumes.align import resample
+from service.volumes.resampling import resample
 
 
 def case_of(patient: PhantomPatient, *, without: tuple[Role, ...] = ()) -> Case:

@@ -22,8 +22,9 @@ from service.regions.region import DrawnMask, Region, Regions
 from service.regions.table import segment_all
 from service.report.record import to_record
 from service.study.model import Role
-from service.volumes.align import Aligned, resample
+from service.volumes.align import Aligned
 from service.volumes.build import PixelPlane, build_volume
+from service.volumes.resampling import resample
 from service.volumes.volume import Matrix, Volume
 
 pytestmark = pytest.mark.timeout(240)

@@ -16,7 +16,7 @@ from service.phantom.vessels import VesselKind
 from service.regions.classical import segment
 from service.regions.region import Exam, Kind, Region, Regions
 from service.study.model import Role
-from service.volumes.align import resample
+from service.volumes.resampling import resample
 from service.volumes.volume import Volume
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from service.errors import Unusable
-from service.volumes.align import align, resample
+from service.volumes.align import align
+from service.volumes.resampling import resample
 from service.volumes.volume import Matrix, Volume
 
 SHAPE, SPACING = (24, 64, 72), (3.0, 1.5, 1.5)
