@@ -20,6 +20,7 @@ from service.errors import Refused, TryAgain
 from service.jobs.messages import MadeFile
 from service.jobs.specimen import PATIENT_ID, PATIENT_NAME, ROLES, make_specimens
 from service.jobs.verification import reference_of
+from service.report.uids import NOT_ASSESSABLE
 from service.settings import Settings
 
 TAKEN, NOTHING = 0, 1
@@ -73,7 +74,8 @@ def attempt(destination: Destination, caller: Caller, made: Sequence[MadeFile], 
 def profile(settings: Settings, destination: Destination, tried: Sequence[Tried]) -> str:
     """What the destination takes as a block of the configuration, "" when it takes nothing that is made here."""
     taken = [one.role for one in tried if one.stored]
-    wanted = [role for role in taken if role in settings.report.outputs]
+    alike = [NOT_ASSESSABLE] if "sr" in taken else []  # of the same kind; the phantom can be measured
+    wanted = [role for role in (*taken, *alike) if role in settings.report.outputs]
     if not wanted:
         return ""
     syntaxes = syntax_words({syntax for one in tried if one.stored for syntax in one.syntaxes} or set(destination.syntaxes))

@@ -21,10 +21,11 @@ from service.jobs.messages import MadeFile
 from service.jobs.networks import load_network
 from service.jobs.software import software
 from service.options import AnalysisOptions, Earlier
-from service.pipeline import ReadStudy, analyse, choose_phases
-from service.report.compose import Made, compose
+from service.pipeline import ReadStudy, analyse, choose_phases, without_findings
+from service.report.compose import Made, compose, compose_refusal
 from service.report.record import to_record
 from service.report.result import Result
+from service.report.uids import NOT_ASSESSABLE
 from service.study.assemble import DRAWINGS, assemble
 from service.study.model import Instance, Phase, Study
 from service.study.overrule import Understood, rules_for, understood
@@ -43,7 +44,7 @@ class _Content:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """A record with its objects, or the code and sentence why there is none.
+    """A record with its objects, or the code and sentence why there is none (and the report that says so, where one is wanted).
 
     `failed` tells our own fault (an object broke a rule) from a study that cannot be analysed. `phases` is how its series were
     understood, where it came so far.
@@ -70,6 +71,7 @@ def analyse_files(
 
     `progress` hears a stage and percents from 0 to 100.
     """
+    read: ReadStudy | None = None
     phases: tuple[Understood, ...] = ()
     try:
         read = read_study(paths, options, created_at, content_version=content_version, earlier=earlier)
@@ -80,8 +82,23 @@ def analyse_files(
         progress("report", 92)
         made = compose(result, source_headers(result, read.study.drawings), options)
         return Outcome(to_record(result), made, phases=phases)
-    except (Unusable, Faulty) as fault:
-        return Outcome(code=fault.code, sentence=fault.sentence, failed=isinstance(fault, Faulty), phases=phases)
+    except Faulty as fault:
+        return Outcome(code=fault.code, sentence=fault.sentence, failed=True, phases=phases)
+    except Unusable as fault:
+        return _refused(read, fault, options, phases)
+
+
+def _refused(read: ReadStudy | None, fault: Unusable, options: AnalysisOptions, phases: tuple[Understood, ...]) -> Outcome:
+    """Why there is no result, with the report that says so where one is wanted and the study has an image to report on."""
+    refused = Outcome(code=fault.code, sentence=fault.sentence, phases=phases)
+    if NOT_ASSESSABLE not in options.outputs or read is None or not read.study.phases:
+        return refused
+    result = without_findings(read)
+    try:
+        made = compose_refusal(result, source_headers(result, ()), f"{fault.sentence} [{fault.code}]")
+    except Faulty as own:
+        return replace(refused, code=own.code, sentence=own.sentence, failed=True)
+    return replace(refused, made=made)
 
 
 def read_study(

@@ -82,8 +82,9 @@ class Courier:
     def _settle(self, version: Version) -> None:
         deliveries = self.means.index.deliveries(version.study_instance_uid, version.content_version)
         failed = " ".join(dict.fromkeys(one.detail for one in deliveries if one.state is DeliveryState.FAILED))
-        state = State.FAILED if failed else State.DONE
-        self.means.index.settle(version, state, failed or self._arrived(deliveries), self.clock())
+        ended = State.NOTHING_TO_DO if version.refusal else State.DONE
+        said = " ".join(filter(None, (version.refusal, failed or self._arrived(deliveries))))
+        self.means.index.settle(version, State.FAILED if failed else ended, said, self.clock())
 
     def _arrived(self, deliveries: list[Delivery]) -> str:
         """Where the results are, and what nobody confirmed although it was to be."""

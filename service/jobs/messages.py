@@ -38,6 +38,8 @@ class MadeFile:
 class Answer:
     """What came of it: a record with its objects, or the code and sentence why there is none; `failed`: by our own fault.
 
+    Without a record there may be an object that says why.
+
     `phases` is how the series were understood, where the analysis came so far.
     """
 

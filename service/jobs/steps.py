@@ -69,7 +69,7 @@ class Steps:
             if ended.answer is None:
                 return self._failed(job, ended, tries_left)
             self.index.save_phases(job.study_instance_uid, job.content_version, [asdict(one) for one in ended.answer.phases])
-            if ended.answer.record is None:
+            if ended.answer.record is None and (ended.answer.failed or not ended.answer.made):
                 self._without_result(job, ended.answer)
                 return After.NOTHING
             self._save(job, ended.answer, folder)
@@ -129,7 +129,13 @@ class Steps:
         if answer.failed:
             self.give_up(job, answer.sentence)
             return
-        self._state(job, State.NOTHING_TO_DO, answer.sentence)
+        if self._state(
+            job, State.NOTHING_TO_DO, answer.sentence
+        ):  # what it had before, by other settings, is its result no more
+            self.index.save_refusal(job.study_instance_uid, job.content_version, "", ())
+        self._unusable(job, answer)
+
+    def _unusable(self, job: Job, answer: Answer) -> None:
         self._event(job, "unusable", f"{answer.sentence} [{answer.code}]")
 
     def _save(self, job: Job, answer: Answer, folder: Path) -> None:
@@ -141,8 +147,13 @@ class Steps:
         if not self.index.work.is_wanted(job.key):
             raise Unwanted
         made = [_keep(self.files, one, folder) for one in answer.made]
-        version = self.index.version(job.study_instance_uid, job.content_version)
-        self.index.save_result(job.study_instance_uid, job.content_version, answer.record or {}, made, version.closed_at)
+        study, content = job.study_instance_uid, job.content_version
+        if answer.record is None:
+            self.index.save_refusal(study, content, answer.sentence, made)
+            self._unusable(job, answer)
+        else:
+            at = self.index.version(study, content).closed_at
+            self.index.save_result(study, content, answer.record, made, at)
         self.index.work.reached(job.key, Begin.DELIVER)
 
     def _state(self, job: Job, state: State, sentence: str) -> bool:

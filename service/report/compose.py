@@ -12,13 +12,13 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from service.codes import DEVICE_UID, PRODUCT
 from service.options import AnalysisOptions
-from service.report import capture, gsps, kos, parametric_map, pdf, seg, sr, sr_places
+from service.report import capture, gsps, kos, not_assessable, parametric_map, pdf, seg, sr, sr_places
 from service.report.check import require
 from service.report.draft import Draft, Made
 from service.report.result import Result
-from service.report.segments import plan
+from service.report.segments import Segments, plan
 
-__all__ = ["OUTPUTS", "Made", "compose", "to_bytes"]
+__all__ = ["OUTPUTS", "Made", "compose", "compose_refusal", "to_bytes"]
 
 # In sending order: what is referred to goes before what refers to it.
 OUTPUTS: tuple[tuple[str, Callable[[Draft], Dataset | None]], ...] = (
@@ -53,6 +53,20 @@ def compose(result: Result, sources: Sequence[Dataset], options: AnalysisOptions
             made = Made(role, dataset.SOPClassUID, dataset.SOPInstanceUID, dataset)
             draft = replace(draft, made=(*draft.made, made))
     return require(draft)
+
+
+def compose_refusal(result: Result, sources: Sequence[Dataset], reason: str) -> tuple[Made, ...]:
+    """The report that says why a study cannot be measured: `result` has the phases that were looked at, and no finding.
+
+    Raises:
+        Faulty: it breaks a rule of our own.
+        ValueError: there is no source.
+    """
+    draft = Draft(result, sources, Segments(None, ()))
+    dataset = not_assessable.make(draft, reason)
+    dataset.file_meta = _file_meta(dataset)
+    made = Made(not_assessable.IDENTITY.role, dataset.SOPClassUID, dataset.SOPInstanceUID, dataset)
+    return require(replace(draft, made=(made,)))
 
 
 def to_bytes(made: Made) -> bytes:

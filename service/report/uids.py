@@ -15,6 +15,9 @@ _NAMESPACE = UUID("9d3b8a60-6a0c-4d4e-9b0b-3f2a4c6e7d15")
 _SEPARATOR = "\x1f"
 # Reports that go beside another one: their UID follows from its UID, so that both can be told apart in a list of either.
 _BESIDE = {"sr_places": "sr"}
+# The role of a report that goes in the place of the one of the findings: either may supersede the other.
+NOT_ASSESSABLE = "not_assessable"
+_INSTEAD = {NOT_ASSESSABLE: "sr"}
 
 
 def derive(*parts: str) -> str:
@@ -53,7 +56,7 @@ def of_object(result: Result, role: str) -> str:
 def of_role(reports: Collection[str], role: str) -> tuple[str, ...]:
     """Those of our reports (SOP Instance UIDs) that have a role; one that goes beside another is known by that one."""
     beside = {derive(uid, name): name for uid in reports for name in _BESIDE}
-    return tuple(uid for uid in reports if beside.get(uid, "sr") == role)
+    return tuple(uid for uid in reports if beside.get(uid, "sr") == _INSTEAD.get(role, role))
 
 
 def of_series(sop_instance_uid: str) -> str:

@@ -27,7 +27,7 @@ Address = Annotated[
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 # The roles of the objects that can be made.
-Output = Literal["seg", "sr", "sr_places", "summary", "pdf", "kos", "gsps", "parametric_map"]
+Output = Literal["seg", "sr", "sr_places", "summary", "pdf", "kos", "gsps", "parametric_map", "not_assessable"]
 Syntax = Literal["explicit_vr_little_endian", "implicit_vr_little_endian"]
 
 

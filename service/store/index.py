@@ -234,6 +234,15 @@ class Index:
         with self._database.write() as connection:
             outbox.save_result(connection, study_uid, content_version, record, made, at)
 
+    def save_refusal(self, study_uid: str, content_version: str, refusal: str, made: Sequence[MadeObject]) -> None:
+        """Keep why a version has no result with the objects that say so; a result of before counts no more.
+
+        Raises:
+            Unusable: when there is no such version.
+        """
+        with self._database.write() as connection:
+            outbox.save_refusal(connection, study_uid, content_version, refusal, made)
+
     def plan_deliveries(
         self,
         study_uid: str,

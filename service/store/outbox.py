@@ -23,10 +23,23 @@ def save_result(
     connection: Connection, study_uid: str, content: str, record: Mapping[str, Any], objects: Sequence[MadeObject], at: datetime
 ) -> None:
     """Keep the result of a version and the objects made from it; a repeat with the same objects changes nothing else."""
+    _say(connection, study_uid, content, result=dict(record), result_at=at, refusal="")
+    _keep_all(connection, study_uid, content, objects)
+
+
+def save_refusal(connection: Connection, study_uid: str, content: str, refusal: str, objects: Sequence[MadeObject]) -> None:
+    """Keep the object that says why a version has no result; a result that it had before counts no more."""
+    _say(connection, study_uid, content, result=None, result_at=None, refusal=refusal)
+    _keep_all(connection, study_uid, content, objects)
+
+
+def _say(connection: Connection, study_uid: str, content: str, **values: Any) -> None:
     this = (version.c.study_instance_uid == study_uid) & (version.c.content_version == content)
-    changed = connection.execute(update(version).where(this).values(result=dict(record), result_at=at))
-    if changed.rowcount != 1:
+    if connection.execute(update(version).where(this).values(values)).rowcount != 1:
         raise Unusable("store.no_version", "This study has no such version.")
+
+
+def _keep_all(connection: Connection, study_uid: str, content: str, objects: Sequence[MadeObject]) -> None:
     _retire(connection, study_uid, content, {item.sop_instance_uid for item in objects})
     for position, item in enumerate(objects):
         _keep(connection, study_uid, content, position, item)

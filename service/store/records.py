@@ -136,7 +136,8 @@ class Version:
     """One content of a study: what was there when it counted as complete, and how far its analysis came.
 
     `ordinal` counts the versions of a study from 1, `attempt` its jobs from 1: what an older one says counts for nothing.
-    `percent` is 0-100; `owner` is the worker that took it, "" before.
+    `percent` is 0-100; `owner` is the worker that took it, "" before. `refusal` is why it has no result, where an object was
+    made that says so.
     """
 
     study_instance_uid: str
@@ -150,6 +151,7 @@ class Version:
     percent: int = 0
     owner: str = ""
     begin: Begin = Begin.ANALYSE
+    refusal: str = ""
 
     @property
     def job_id(self) -> str:

@@ -128,7 +128,7 @@ association_study = Table(
 # `up_to` is the id of the last instance that had arrived, so that a job reads exactly what its version names; `phases` is
 # how its series were understood. `owner` is the worker that took the version, `begin` the stage where its next job begins,
 # `unfinished` counts the analyses that began and never came back: their worker died; `output` is the end of what
-# the last one wrote.
+# the last one wrote. `refusal` is why it has no result, where an object was made that says so.
 version = Table(
     "version",
     metadata,
@@ -149,6 +149,7 @@ version = Table(
     _text("begin", "analyse"),
     Column("unfinished", Integer, nullable=False, server_default="0"),
     _text("output", ""),
+    _text("refusal", ""),
     Index("version_by_owner", "owner"),
 )
 

@@ -17,6 +17,7 @@ from service.store.schema import delivery, instance, made, study, version
 HELD = "Held by a person: release the study to let it go on."
 
 # PS3.4 table B.5-1: the structured reports that a later result may supersede.
+_MAIN = frozenset({"sr", "not_assessable"})
 _REPORTS = tuple(f"1.2.840.10008.5.1.4.1.1.88.{number}" for number in (11, 22, 33, 34, 35))
 
 
@@ -104,7 +105,7 @@ def predecessors(connection: Connection, study_uid: str, content: str) -> list[s
     """SOP Instance UIDs of the reports of the latest version before this one that has any.
 
     A report that never went out is no predecessor: no archive could follow the reference. Nor are reports without the one
-    of the findings, beside which they are known.
+    of the findings (or of why there are none), beside which they are known.
     """
     this = version_of(connection, study_uid, content)
     arrived = delivery.c.state.in_((DeliveryState.SENT, DeliveryState.VERIFIED))
@@ -118,7 +119,7 @@ def predecessors(connection: Connection, study_uid: str, content: str) -> list[s
         .order_by(version.c.ordinal.desc(), made.c.position)
     ).all()
     latest = [row for row in rows if row.ordinal == rows[0].ordinal]
-    return [row.sop_instance_uid for row in latest] if any(row.role == "sr" for row in latest) else []
+    return [row.sop_instance_uid for row in latest] if any(row.role in _MAIN for row in latest) else []
 
 
 def known_tumors(connection: Connection, study_uid: str, content: str) -> tuple[str, ...]:
@@ -272,6 +273,7 @@ def to_version(row: Row[Any]) -> Version:
         percent=row.percent,
         owner=row.owner,
         begin=Begin(row.begin),
+        refusal=row.refusal,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, case, func, select
+from sqlalchemy import Connection, Row, Select, Table, case, func, or_, select
 
 from service.store.arrivals import is_used
 from service.store.audit import actions
@@ -192,7 +192,7 @@ def _output(connection: Connection, of: Row[Any]) -> str:
 def _result(connection: Connection, study_uid: str) -> tuple[str, Mapping[str, Any] | None]:
     row = connection.execute(
         select(version.c.content_version, version.c.result)
-        .where(version.c.study_instance_uid == study_uid, version.c.result_at.is_not(None))
+        .where(version.c.study_instance_uid == study_uid, or_(version.c.result_at.is_not(None), version.c.refusal != ""))
         .order_by(version.c.ordinal.desc())
         .limit(1)
     ).first()

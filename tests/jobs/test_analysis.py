@@ -97,7 +97,26 @@ def test_progress_rises_to_the_report(paths: list[Path]) -> None:
 def test_a_study_without_contrast_is_an_outcome_with_its_sentence(paths: list[Path]) -> None:
     only_t2 = [path for path in paths if "t2" in str(path)]
     outcome = analyse_files(only_t2, OPTIONS, WHEN, content_version="abc")
-    assert (outcome.record, outcome.code) == (None, "exam.not_postablation_liver")
+    assert (outcome.record, outcome.code, outcome.made) == (None, "exam.not_postablation_liver", ())
+
+
+def test_where_it_is_wanted_a_report_says_why_there_is_no_result(paths: list[Path]) -> None:
+    only_t2 = [path for path in paths if "t2" in str(path)]
+    wanted = AnalysisOptions(outputs=("sr", "not_assessable"))
+    outcome = analyse_files(only_t2, wanted, WHEN, content_version="abc", earlier=Earlier(("1.2.3",)))
+    (made,) = outcome.made
+
+    assert (outcome.record, outcome.failed, made.role) == (None, False, "not_assessable")
+    assert f"{outcome.sentence} [exam.not_postablation_liver]" in made.dataset.to_json()
+    assert made.dataset.PredecessorDocumentsSequence
+    assert (
+        analyse_files(only_t2, wanted, WHEN, content_version="abc", earlier=Earlier(("1.2.3",))).made[0].dataset == made.dataset
+    )
+
+
+def test_a_study_that_can_be_measured_gets_no_such_report(paths: list[Path]) -> None:
+    wanted = AnalysisOptions(outputs=("sr", "not_assessable"))
+    assert [made.role for made in analyse_files(paths, wanted, WHEN, content_version="abc").made] == ["sr"]
 
 
 def test_what_cannot_be_read_is_said_and_not_passed_over(paths: list[Path], tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from service.jobs.messages import Answer, MadeFile, Request
 from service.jobs.process import Ended, Limits, Progress, Wanted
 from service.jobs.steps import Steps
 from service.options import AnalysisOptions, RoleRule
-from service.store.records import State
+from service.store.orders import Order
+from service.store.records import Begin, State
 from tests.jobs.conftest import NOW, STUDY, Store
 
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
@@ -112,6 +113,47 @@ def test_a_study_that_cannot_be_used_ends_with_its_sentence(store: Store, job: J
     unusable = Answer(code="study.no_liver", sentence="This is not a liver exam.")
     assert steps_of(store, tmp_path, answers(unusable)).analyse(job, 2) is After.NOTHING
     assert state(store) == (State.NOTHING_TO_DO, "This is not a liver exam.")
+
+
+WHY = Answer(
+    code="study.no_liver", sentence="This is not a liver exam.", made=(MadeFile("not_assessable", SR, "9.7", "1.dcm"),)
+)
+
+
+def test_the_report_of_why_there_is_none_goes_out_and_the_study_ends_as_before(store: Store, job: Job, tmp_path: Path) -> None:
+    steps = steps_of(store, tmp_path, answers(WHY))
+    assert steps.analyse(job, 2) is After.DELIVER
+    assert steps.plan(job)
+    assert state(store)[0] is State.DELIVERING
+    steps.courier.settle()
+
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    assert (detail.result, [made.sop_instance_uid for made in detail.outputs]) == (None, ["9.7"])
+    assert state(store) == (
+        State.NOTHING_TO_DO,
+        "This is not a liver exam. The results are ready; no destination is configured.",
+    )
+    assert [event.sentence for event in detail.events if event.word == "unusable"] == [
+        "This is not a liver exam. [study.no_liver]"
+    ]
+
+
+@pytest.mark.parametrize("answer", [WHY, replace(WHY, made=())])
+def test_a_result_of_before_is_none_once_the_study_is_found_unusable(
+    store: Store, job: Job, tmp_path: Path, answer: Answer
+) -> None:
+    """Else the page would show numbers beside the sentence that there are none."""
+    steps_of(store, tmp_path, answers(RESULT)).analyse(job, 2)
+    store.index.set_state(STUDY, job.content_version, State.DONE, "Done.")
+    store.index.operators.rerun(STUDY, Begin.ANALYSE, Order("a", NOW))
+    again = Job(STUDY, job.content_version, 2)
+    steps_of(store, tmp_path, answers(answer)).analyse(again, 2)
+
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    assert detail.result is None
+    assert "9.1" not in [made.sop_instance_uid for made in detail.outputs]
 
 
 def test_a_crash_costs_one_attempt_and_the_last_one_is_shown(store: Store, job: Job, tmp_path: Path) -> None:

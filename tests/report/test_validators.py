@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from pydicom import dcmread
 
 from service.features.finding import Status
 from service.options import AnalysisOptions
-from service.report.compose import OUTPUTS, compose, to_bytes
+from service.report.compose import OUTPUTS, compose, compose_refusal, to_bytes
+from service.report.uids import NOT_ASSESSABLE
 from tests.peers import require_program
 from tests.report.cases import cases, reason_codes
 from tests.report.conftest import Sample
@@ -23,7 +24,9 @@ pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 PAGES = ("summary", "pdf")  # a page takes seconds to draw, and differs little from case to case
 DRAWN = ("no_tumor", "enhanced", "long_texts", "name_in_japanese")
-REPORTS = ("sr", "sr_places")
+REPORTS = ("sr", "sr_places", NOT_ASSESSABLE)
+# Of these there is also the report of why nothing was measured.
+REFUSED = ("one_tumor", "enhanced", "name_in_japanese", "procedure")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ def write(folder: Path, name: str, given: Sample) -> Files:
     for one in compose(given.result, given.sources, AnalysisOptions(outputs=roles)):
         made[one.role] = folder / f"{name}.{one.role}.dcm"
         made[one.role].write_bytes(to_bytes(one))
+    if name in REFUSED:
+        nothing = replace(given.result, tumors=(), verdict="", liver=None, vessels=None)
+        (one,) = compose_refusal(nothing, given.sources, "The slices have gaps: send the series whole. [geometry.gap]")
+        made[one.role] = folder / f"{name}.{one.role}.dcm"
+        made[one.role].write_bytes(to_bytes(one))
     for number, image in enumerate(given.sources):
         sources.append(folder / f"{name}.source{number}.dcm")
         image.save_as(sources[-1], enforce_file_format=True)
@@ -69,7 +77,7 @@ def test_the_cases_hold_every_status_every_reason_and_every_kind_of_object(files
     assert len(files) >= 30
     assert {finding.status for finding in found} == set(Status)
     assert set(reason_codes()) <= {finding.reason.code for finding in found if finding.reason}
-    assert {role for case in files.values() for role in case.made} == {role for role, _ in OUTPUTS}
+    assert {role for case in files.values() for role in case.made} == {role for role, _ in OUTPUTS} | {NOT_ASSESSABLE}
     assert len(reason_codes()) >= 30
 
 

@@ -165,6 +165,17 @@ def test_a_result_names_the_report_it_supersedes(index: Index) -> None:
     assert index.predecessors(STUDY, fourth.content_version) == ["1.9.2"]
 
 
+def test_a_report_that_nothing_was_measured_is_superseded_like_one_of_findings(index: Index) -> None:
+    first = complete(index, 1)
+    why = replace(made("sr", "1.9.1"), role="not_assessable")
+    index.save_refusal(STUDY, first.content_version, "It is no liver.", [why])
+    index.plan_deliveries(STUDY, first.content_version, ["archive"], at(70))
+    mark(index, ("1.9.1", "archive"), DeliveryState.SENT, 0, "", at(71))
+    second = complete(index, 2, seconds=120)
+
+    assert index.predecessors(STUDY, second.content_version) == ["1.9.1"]
+
+
 def test_a_report_of_lines_is_superseded_only_beside_the_one_of_the_findings(index: Index) -> None:
     first = complete(index, 1)
     index.save_result(STUDY, first.content_version, {}, [made("sr", "1.9.1"), lines("1.9.2")], at(70))
