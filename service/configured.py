@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, Login, Verify, parse_destination
 from service.dicom.tls import Credentials
 from service.jobs.limits import bearable
 from service.jobs.pauses import Pauses
-from service.jobs.process import Limits
 from service.options import AnalysisOptions, RoleRule
-from service.regions.region import Kind
 from service.settings import DestinationTable, Settings
-from service.store.quarantine import Bounds
+
+if TYPE_CHECKING:  # each of them brings libraries that not every process needs
+    from service.jobs.process import Limits
+    from service.store.quarantine import Bounds
 
 _SYNTAXES = {"explicit_vr_little_endian": EXPLICIT, "implicit_vr_little_endian": IMPLICIT}
 
 
 def options_of(settings: Settings) -> AnalysisOptions:
     """Every setting that can change a number, and which objects are made."""
+    from service.regions.region import Kind
+
     drawn = settings.analysis.drawn
     kinds = {
         Kind.TUMOR: drawn.tumor,
@@ -41,6 +45,8 @@ def options_of(settings: Settings) -> AnalysisOptions:
 
 def limits_of(settings: Settings) -> Limits:
     """What one analysis may use."""
+    from service.jobs.process import Limits
+
     return Limits(settings.analysis.memory_mb, settings.analysis.timeout_s, settings.analysis.processor_s)
 
 
@@ -70,6 +76,8 @@ def caller_of(settings: Settings) -> Caller:
 
 def quarantine_bounds(settings: Settings) -> Bounds:
     """How much is kept of what cannot be understood."""
+    from service.store.quarantine import Bounds
+
     return Bounds(settings.storage.quarantine_objects, settings.storage.quarantine_mb * 1_000_000)
 
 

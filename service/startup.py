@@ -18,20 +18,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from service.configured import destinations_of, limits_of, listener_tls, options_of, quarantine_bounds
-from service.dicom.certificates import look_at
-from service.dicom.header_scan import read_header
-from service.dicom.part10 import FileDoor
-from service.dicom.reception import Reception
 from service.dicom.tls import Credentials
 from service.errors import TryAgain
-from service.jobs.selftest import self_test
 from service.settings import Settings
 from service.store.files import Files
 from service.store.index import Index
-from service.store.quarantine import Quarantine
 from service.web.info import Check, Probed
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported where they are used: not every process has this part
+    from service.dicom.part10 import FileDoor
     from service.web.server import WebServer
 
 MEGABYTE = 1_000_000
@@ -108,6 +103,8 @@ def tls_places(settings: Settings) -> Iterator[tuple[str, Credentials]]:
 
 
 def _certificates(credentials: Credentials) -> Probed:
+    from service.dicom.certificates import look_at
+
     looked = look_at(credentials, datetime.now(UTC))
     return Probed(looked.well, f"{looked.seen[0].upper()}{looked.seen[1:]}.")
 
@@ -120,6 +117,8 @@ def require_truth(settings: Settings) -> Check:
     """
     if not settings.worker.self_test:
         return Check("self-test", lambda: Probed(ok=True, sentence="Switched off: worker.self_test is false."))
+    from service.jobs.selftest import self_test
+
     test = self_test(
         options_of(settings), limits_of(settings), lambda name, percent: log.info("self_test", phantom=name, percent=percent)
     )
@@ -131,6 +130,11 @@ def require_truth(settings: Settings) -> Check:
 
 def file_door(settings: Settings, files: Files, index: Index) -> FileDoor:
     """Where files come in that nobody sends over an association."""
+    from service.dicom.header_scan import read_header
+    from service.dicom.part10 import FileDoor
+    from service.dicom.reception import Reception
+    from service.store.quarantine import Quarantine
+
     free = settings.storage.minimum_free_mb * MEGABYTE
     quarantine = Quarantine(files, index, quarantine_bounds(settings), free)
     return FileDoor(Reception(files, index, read_header, utc_now, free, quarantine))

@@ -120,10 +120,10 @@ def test_an_unknown_caller_is_rejected(start: Callable[..., Service], tmp_path: 
 def test_a_phantom_that_is_missed_keeps_the_service_closed(
     start: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from service import startup
+    from service.jobs import selftest
     from service.jobs.selftest import SelfTest
 
-    monkeypatch.setattr(startup, "self_test", lambda *_options: SelfTest(False, "The self-test phantom was missed.", 1.0))
+    monkeypatch.setattr(selftest, "self_test", lambda *_options: SelfTest(False, "The self-test phantom was missed.", 1.0))
     with pytest.raises(TryAgain, match="was missed"):
         start(settings_in(tmp_path, worker=Worker(self_test=True)))
 
@@ -132,10 +132,10 @@ def test_a_phantom_that_is_missed_keeps_the_service_closed(
 def test_health_says_what_the_self_test_said(
     start: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, said: str
 ) -> None:
-    from service import startup
+    from service.jobs import selftest
     from service.jobs.selftest import SelfTest
 
-    monkeypatch.setattr(startup, "self_test", lambda *_options: SelfTest(True, "All were met.", 1.2))
+    monkeypatch.setattr(selftest, "self_test", lambda *_options: SelfTest(True, "All were met.", 1.2))
     service = start(settings_in(tmp_path, worker=Worker(self_test=asked == "on", drain_s=1.0)))
     status, ready = get(service, "/api/v1/health/ready")
     (check,) = (check for check in ready["checks"] if check["name"] == "self-test")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from service.cli import DECODERS
+
 pytestmark = pytest.mark.timeout(180)
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CRYOMARGIN_")}
 HEAVY = ("dbos", "pynetdicom", "fastapi", "uvicorn")
@@ -32,6 +34,16 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
+def config(folder: Path, port: int, self_test: str = "false") -> Path:
+    """A configuration with the given listener port and a free web port."""
+    path = folder / "service.toml"
+    path.write_text(
+        f'[storage]\nfolder = "{folder}/storage"\nminimum_free_mb = 1\n[listener]\nport = {port}\n[web]\nport = 0\n'
+        f"[worker]\nself_test = {self_test}\n"
+    )
+    return path
+
+
 def test_help_loads_neither_engine_nor_network() -> None:
     code = "from service.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass"
     assert loaded_by(code) == set()
@@ -40,6 +52,40 @@ def test_help_loads_neither_engine_nor_network() -> None:
 def test_analyse_loads_neither_engine_nor_network(tmp_path: Path) -> None:
     code = f"from service.cli import app\ntry:\n    app(['analyse', {str(tmp_path)!r}])\nexcept SystemExit:\n    pass"
     assert loaded_by(code) == set()
+
+
+NEVER = ("alembic", "httpx", "matplotlib", "scipy", "highdicom", "SimpleITK", "service.pipeline", "service.phantom")
+ENGINE = ("dbos", "psycopg", "sqlalchemy.orm")
+WEB = ("fastapi", "starlette", "uvicorn", "jinja2")
+DICOM = ("pydicom", "pynetdicom")
+
+
+@pytest.mark.parametrize(
+    ("parts", "spared"),
+    [
+        ("True, False, False", (*NEVER, *ENGINE, *WEB, *DECODERS, "cryptography")),
+        ("False, True, False", (*NEVER, *WEB, *DECODERS)),
+        ("False, False, True", (*NEVER, *ENGINE, *DICOM)),
+    ],
+    ids=["listen", "work", "web"],
+)
+def test_a_part_loads_what_it_runs(tmp_path: Path, parts: str, spared: tuple[str, ...]) -> None:
+    """Nobody waits for libraries, or keeps them in memory, that his part of the service does not use."""
+    code = f"""
+import os, sys
+from pathlib import Path
+from service.cli import without_decoders
+without_decoders()
+from service.app import Parts, Service
+from service.settings import load
+Service(load(Path({str(config(tmp_path, 0))!r})), Parts({parts})).start()
+print(*(name for name in {spared!r} if sys.modules.get(name)), flush=True)
+os._exit(0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True, env=ENVIRONMENT
+    )
+    assert done.stdout.splitlines()[-1].split() == []
 
 
 def test_every_command_stands_in_the_help() -> None:
@@ -68,16 +114,6 @@ def test_a_bad_configuration_is_one_line_and_status_2(tmp_path: Path) -> None:
     done = cryomargin("run", "--config", str(path))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"cryomargin: {path}: listener.prot: there is no such setting\n"
-
-
-def config(folder: Path, port: int, self_test: str = "false") -> Path:
-    """A configuration with the given listener port and a free web port."""
-    path = folder / "service.toml"
-    path.write_text(
-        f'[storage]\nfolder = "{folder}/storage"\nminimum_free_mb = 1\n[listener]\nport = {port}\n[web]\nport = 0\n'
-        f"[worker]\nself_test = {self_test}\n"
-    )
-    return path
 
 
 def test_a_port_in_use_is_one_line_and_status_2(tmp_path: Path) -> None:

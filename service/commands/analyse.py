@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress
@@ -14,8 +15,10 @@ from service.commands.table import findings
 from service.configured import options_of
 from service.dicom.header_scan import read_header
 from service.errors import Unusable
-from service.jobs.analysis import Outcome, analyse_files, content_version_of, write_made
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.jobs.analysis import Outcome
 
 FOUND, NOTHING = 0, 1
 RECORD_FILE = "findings.json"
@@ -48,6 +51,8 @@ def studies_in(folder: Path) -> dict[str, list[Path]]:
 
 
 def _one(console: Console, settings: Settings, paths: list[Path], out: Path, as_json: bool) -> Outcome:  # noqa: FBT001
+    from service.jobs.analysis import analyse_files, content_version_of, write_made  # only where there is something to analyse
+
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"{len(paths)} instances", total=100)
         outcome = analyse_files(

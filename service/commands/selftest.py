@@ -18,7 +18,6 @@ from service.dicom.association import NO_CONTEXT
 from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination
 from service.errors import Refused, TryAgain
 from service.jobs.messages import MadeFile
-from service.jobs.specimen import PATIENT_ID, PATIENT_NAME, ROLES, make_specimens
 from service.jobs.verification import reference_of
 from service.report.uids import NOT_ASSESSABLE
 from service.settings import Settings
@@ -48,6 +47,8 @@ def try_destination(console: Console, settings: Settings, name: str, write: Path
     destination = _named(settings, name)
     if write is not None and write.exists():
         raise TryAgain("selftest.file", f"{write} exists already: name a new file, so that no configuration is lost")
+    from service.jobs import specimen  # with the whole analysis: only now that there is a destination to try
+
     caller = caller_of(settings)
     try:
         _reach(destination, caller)
@@ -55,13 +56,15 @@ def try_destination(console: Console, settings: Settings, name: str, write: Path
         console.print(f"Nothing can be stored: {fault.sentence}", highlight=False, markup=False, soft_wrap=True)
         return NOTHING
     with tempfile.TemporaryDirectory(prefix="cryomargin-selftest-") as place, console.status("A phantom is measured and sent"):
-        made = make_specimens(Path(place), options_of(settings))
+        made = specimen.make_specimens(Path(place), options_of(settings))
         tried = attempt(destination, caller, made, Path(place))
     return _report(console, settings, destination, tried, write)
 
 
 def attempt(destination: Destination, caller: Caller, made: Sequence[MadeFile], folder: Path) -> tuple[Tried, ...]:
     """Send every object, ask for each that was stored, and say what came of it; what could not be made has its line too."""
+    from service.jobs.specimen import ROLES
+
     anything = replace(destination, objects=frozenset(), syntaxes=(EXPLICIT, IMPLICIT))
     tried = _sent(anything, caller, made, folder)
     stored = [folder / one.name for one, result in zip(made, tried, strict=True) if result.stored]
@@ -190,6 +193,8 @@ def _table(destination: Destination, tried: Sequence[Tried]) -> Table:
 
 
 def _closing(tried: Sequence[Tried]) -> Iterator[str]:
+    from service.jobs.specimen import PATIENT_ID, PATIENT_NAME
+
     if not any(one.stored for one in tried):
         yield "Nothing could be stored."
         return

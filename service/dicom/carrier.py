@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
 from pathlib import Path
+from typing import Any
 
-from service.dicom import dicomweb, query, sender
+from service.dicom import query, sender
 from service.dicom.destination import EXPLICIT, Caller, Destination
 from service.dicom.query import Reference
 from service.dicom.sender import Sent
@@ -17,7 +18,7 @@ def sending(objects: Sequence[Path], destination: Destination, caller: Caller) -
     Raises:
         TryAgain: Nobody is there.
     """
-    speaks = dicomweb.sending if destination.url else sender.sending
+    speaks = _dicomweb().sending if destination.url else sender.sending
     return speaks(objects, destination, caller)
 
 
@@ -37,7 +38,7 @@ def find(references: Sequence[Reference], destination: Destination, caller: Call
         TryAgain: Nobody is there, or no answer.
         Refused: It offers no such query, or refused it.
     """
-    asks = dicomweb.find if destination.url else query.find
+    asks = _dicomweb().find if destination.url else query.find
     return asks(references, destination, caller)
 
 
@@ -47,7 +48,7 @@ def echo(destination: Destination, caller: Caller) -> None:
     Raises:
         TryAgain: No, and why.
     """
-    (dicomweb if destination.url else sender).echo(destination, caller)
+    (_dicomweb() if destination.url else sender).echo(destination, caller)
 
 
 def negotiate(sop_classes: Collection[str], destination: Destination, caller: Caller) -> dict[str, tuple[str, ...]]:
@@ -59,3 +60,10 @@ def negotiate(sop_classes: Collection[str], destination: Destination, caller: Ca
     if destination.url:
         return dict.fromkeys(sop_classes, (EXPLICIT,))
     return sender.negotiate(sop_classes, destination, caller)
+
+
+def _dicomweb() -> Any:
+    """Imported when a destination speaks it: most speak DICOM, and need no HTTP client."""
+    from service.dicom import dicomweb
+
+    return dicomweb

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 
-from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -47,6 +46,8 @@ def make(draft: Draft) -> Dataset:
 
 def written(figures: Sequence[Figure]) -> bytes:
     """The figures as the pages of a PDF; the same figures give the same bytes, so it holds no date."""
+    from matplotlib.backends.backend_pdf import PdfPages  # costs a third of a second, and few want the document
+
     buffer = BytesIO()
     with PdfPages(buffer, metadata={"CreationDate": None, "Title": TITLE}) as document:
         for figure in figures:

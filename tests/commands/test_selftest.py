@@ -23,6 +23,7 @@ from rich.console import Console
 from service.commands import selftest
 from service.dicom.archive import Archive
 from service.errors import TryAgain
+from service.jobs import specimen
 from service.jobs.messages import MadeFile
 from service.jobs.specimen import PATIENT_ID, PATIENT_NAME, ROLES, make_specimens
 from service.options import AnalysisOptions
@@ -57,7 +58,7 @@ def premade(made: Made, monkeypatch: pytest.MonkeyPatch) -> Made:
             shutil.copy(made.folder / one.name, folder / one.name)
         return made.files
 
-    monkeypatch.setattr(selftest, "make_specimens", copied)
+    monkeypatch.setattr(specimen, "make_specimens", copied)
     return made
 
 
@@ -204,7 +205,7 @@ def test_an_archive_that_is_down_is_told_before_anything_is_made(monkeypatch: py
     def never(*_arguments: object) -> tuple[MadeFile, ...]:
         pytest.fail("objects were made for nobody")
 
-    monkeypatch.setattr(selftest, "make_specimens", never)
+    monkeypatch.setattr(specimen, "make_specimens", never)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"DOWN@127.0.0.1:{free.getsockname()[1]}"
