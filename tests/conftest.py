@@ -15,6 +15,19 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: what begins last is waited for by processes that have nothing left to do."""
+
+    def patience(item: pytest.Item) -> float:
+        limits = (mark.args[0] for mark in item.iter_markers("timeout"))
+        return float(max(limits, default=0.0)) + (item.get_closest_marker("slow") is not None)
+
+    longest: dict[object, float] = {}
+    for item in items:
+        longest[item.path] = max(longest.get(item.path, 0.0), patience(item))
+    items.sort(key=lambda item: -longest[item.path])
+
+
 @pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
     """The service configures the logging of its process; tests that start it in theirs must not silence the others."""
