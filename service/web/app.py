@@ -25,7 +25,7 @@ def create_app(index: Index, info: ServiceInfo) -> FastAPI:
 
     It authenticates nobody: serve it on loopback or behind a proxy that does.
     """
-    app = FastAPI(
+    app = openapi.DescribedApp(
         title="Cryomargin status API",
         version=info.version,
         description=DESCRIPTION,
@@ -42,6 +42,5 @@ def create_app(index: Index, info: ServiceInfo) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(orders.router)
     app.include_router(pages.router)
-    openapi.describe(app)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app

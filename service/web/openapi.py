@@ -25,11 +25,15 @@ class Route:
     parameters: tuple[str, ...]
 
 
-def describe(app: FastAPI) -> None:
-    """Add the shape of problems to the description of `app`, which knows only the shapes of good answers."""
-    description = app.openapi()
-    _, shapes = models_json_schema([(Problem, "serialization"), (Invalid, "serialization")], ref_template=REF)
-    description["components"]["schemas"] |= shapes["$defs"]
+class DescribedApp(FastAPI):
+    """An application whose description holds the shape of problems, too; it is made when it is first asked for."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI description; always the same object."""
+        if not self.openapi_schema:  # it takes longer than everything else that a start does
+            _, shapes = models_json_schema([(Problem, "serialization"), (Invalid, "serialization")], ref_template=REF)
+            super().openapi()["components"]["schemas"] |= shapes["$defs"]
+        return super().openapi()
 
 
 def routes(description: Mapping[str, Any]) -> list[Route]:
