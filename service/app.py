@@ -27,6 +27,7 @@ from service.configured import (
     parallel_of,
     pauses_of,
     quarantine_bounds,
+    when_of,
 )
 from service.settings import Settings
 from service.startup import (
@@ -170,11 +171,9 @@ class Service:
         from service.jobs.dispatch import Dispatch
         from service.jobs.worker import Worker
         from service.store.orders import Share
-        from service.study.complete import CompletionRule
 
-        rule = CompletionRule(self.settings.completion.quiet_s, self.settings.completion.quiet_after_release_s)
         share = Share(self.settings.worker.name, parallel_of(self.settings), self.settings.analysis.parallel_in_all)
-        worker = Worker(self.index, engine.submit, rule, utc_now, share)
+        worker = Worker(self.index, engine.submit, when_of(self.settings), utc_now, share)
         worker.start()
         undo.callback(worker.stop)
         dispatch = Dispatch(self._courier())

@@ -13,6 +13,8 @@ from service.jobs.limits import bearable
 from service.jobs.pauses import Pauses
 from service.options import AnalysisOptions, RoleRule
 from service.settings import DestinationTable, Settings
+from service.study.complete import CompletionRule
+from service.study.required import Requirement, When
 
 if TYPE_CHECKING:  # each of them brings libraries that not every process needs
     from service.jobs.process import Limits
@@ -85,6 +87,13 @@ def pauses_of(settings: Settings) -> Pauses:
     """How long deliveries wait before they are tried again."""
     delivery = settings.delivery
     return Pauses(delivery.first_pause_s, delivery.longest_pause_s, delivery.give_up_after_s)
+
+
+def when_of(settings: Settings) -> When:
+    """When a study that is being received is analysed."""
+    table = settings.completion
+    groups = tuple(tuple(group.split("|")) for group in table.require)
+    return When(CompletionRule(table.quiet_s, table.quiet_after_release_s), Requirement(groups, table.longest_wait_s))
 
 
 def index_url(settings: Settings) -> str:

@@ -13,7 +13,8 @@ from service.jobs.job import Job
 from service.store.index import Index
 from service.store.orders import Share
 from service.store.records import State, Version
-from service.study.complete import Complete, CompletionRule, is_complete
+from service.study.complete import Activity, Complete, is_complete
+from service.study.required import RECEIVING, When, missing, waits, without
 
 Clock = Callable[[], datetime]
 LOOK_S = 0.5
@@ -37,11 +38,11 @@ class Worker:
     what it has room for, and only one gets it.
     """
 
-    def __init__(self, index: Index, submit: Submit, rule: CompletionRule, clock: Clock, share: Share | None = None) -> None:
+    def __init__(self, index: Index, submit: Submit, when: When, clock: Clock, share: Share | None = None) -> None:
         self._index = index
         self._share = share or Share()
         self._submit = submit
-        self._rule = rule
+        self._when = when
         self._clock = clock
         self._submitted: dict[str, datetime] = {}
         self._stop = threading.Event()
@@ -78,10 +79,27 @@ class Worker:
     def _complete(self) -> None:
         now = self._clock()
         for activity in self._index.activities():
-            verdict = is_complete(activity, now, self._rule)
+            verdict = is_complete(activity, now, self._when.quiet)
             if isinstance(verdict, Complete):
-                version = self._index.close_version(activity.study_instance_uid, now, verdict.sentence)
-                log.info("study_complete", study=activity.study_instance_uid, job=version.job_id)
+                self._arrived(activity, now, verdict)
+            else:
+                self._say(activity, RECEIVING)
+
+    def _arrived(self, activity: Activity, now: datetime, verdict: Complete) -> None:
+        """Close the version of a study that is there, unless it has to wait for more than its images."""
+        required, study = self._when.required, activity.study_instance_uid
+        absent = missing(required, self._index.modalities(study)) if required.groups else ""
+        why = waits(required, absent, activity.last_received_at, now)
+        if why:
+            self._say(activity, why)
+            return
+        because = " ".join(filter(None, (verdict.sentence, without(required, absent))))
+        version = self._index.close_version(study, now, because)
+        log.info("study_complete", study=study, job=version.job_id)
+
+    def _say(self, activity: Activity, sentence: str) -> None:
+        if activity.sentence != sentence:
+            self._index.say_receiving(activity.study_instance_uid, sentence)
 
     def _submit_waiting(self) -> None:
         now, waiting = self._clock(), self._index.work.jobs_of(self._share.worker)

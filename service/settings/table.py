@@ -24,6 +24,7 @@ Address = Annotated[
     str,
     Field(pattern=r"^(https?://[^@\s?#/]+(/[^@\s?#]*)?|[ -?A-\[\]-~]{1,16}@(\[[0-9A-Fa-f:.]+\]|[^@:\s]+):[0-9]{1,5})$"),
 ]
+Modalities = Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,16}(\|[A-Z0-9_]{1,16})*$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 # The roles of the objects that can be made.

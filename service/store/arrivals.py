@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 from service.store.records import Added, Received, State
 from service.store.schema import association, association_study, event, instance, study
 from service.study.complete import Activity
+from service.study.required import RECEIVING
 
 _CONFLICT = "An instance came again with other content: the first one is used, the second is kept beside it."
 
@@ -98,8 +99,20 @@ def activities(connection: Connection) -> list[Activity]:
         .order_by(study.c.first_received_at)
     )
     return [
-        Activity(row.study_instance_uid, row.last_received_at, row.open or 0, row.released, row.instances or 0) for row in rows
+        Activity(row.study_instance_uid, row.last_received_at, row.open or 0, row.released, row.instances or 0, row.sentence)
+        for row in rows
     ]
+
+
+def modalities(connection: Connection, study_uid: str) -> frozenset[str]:
+    """The modalities of what the analysis of a study may read."""
+    return frozenset(connection.scalars(select(instance.c.modality).filter_by(study_instance_uid=study_uid).where(is_used())))
+
+
+def say_receiving(connection: Connection, study_uid: str, sentence: str) -> None:
+    """Let a study that is being received say what it waits for."""
+    receiving = and_(study.c.study_instance_uid == study_uid, study.c.state == State.RECEIVING)
+    connection.execute(update(study).where(receiving).values(sentence=sentence))
 
 
 def is_used() -> Any:
@@ -175,7 +188,7 @@ def _first_of_study(connection: Connection, new: Received, *, opens: bool) -> No
             study_instance_uid=new.study_instance_uid,
             patient_id=new.patient_id,
             state=State.RECEIVING if opens else State.NOTHING_TO_DO,
-            sentence="Receiving images." if opens else (new.reason_ignored or _CONFLICT),
+            sentence=RECEIVING if opens else (new.reason_ignored or _CONFLICT),
             first_received_at=new.received_at,
             last_received_at=new.received_at,
         )
@@ -187,7 +200,7 @@ def _first_of_study(connection: Connection, new: Received, *, opens: bool) -> No
 def _next_of_study(connection: Connection, new: Received, known: Row[Any]) -> None:
     changes = {
         "state": State.RECEIVING,
-        "sentence": "Receiving images.",
+        "sentence": RECEIVING,
         "last_received_at": max(known.last_received_at, new.received_at),
         "patient_id": known.patient_id or new.patient_id,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 
@@ -16,6 +16,7 @@ class Activity:
         open_associations: Open associations that carried the study.
         last_released_at: UTC time of the last release of such an association; None when none closed.
         instances: Relevant instances so far.
+        sentence: What the study says of itself.
     """
 
     study_instance_uid: str
@@ -23,6 +24,7 @@ class Activity:
     open_associations: int
     last_released_at: datetime | None
     instances: int
+    sentence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

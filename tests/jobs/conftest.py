@@ -37,8 +37,8 @@ class Store:
         """What deliveries work with; nothing is left to chance."""
         return Means(self.index, self.files, Caller(timeout_s=timeout_s), self.clock, pauses, lambda: 0.5)
 
-    def receive(self, uid: str, study: str = STUDY) -> Added:
-        """An MR instance arrives."""
+    def receive(self, uid: str, study: str = STUDY, modality: str = "MR") -> Added:
+        """An instance arrives."""
         with self.files.receive() as incoming:
             incoming.write(f"content of {uid}".encode())
             kept = incoming.commit()
@@ -48,7 +48,7 @@ class Store:
             sop_instance_uid=uid,
             sop_class_uid="1.2.840.10008.5.1.4.1.1.4",
             transfer_syntax_uid="1.2.840.10008.1.2.1",
-            modality="MR",
+            modality=modality,
             series_number=1,
             series_description="T1",
             patient_id="p",

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from service.jobs.job import Job
 from service.jobs.worker import Worker
+from service.store.orders import Order
 from service.store.records import State
 from service.study.complete import CompletionRule
+from service.study.required import Requirement, When
 from tests.jobs.conftest import STUDY, Store
 from tests.store.builders import replay
 
@@ -26,9 +28,9 @@ class Queue:
         return job.id in self.ended
 
 
-def worker_of(store: Store, submit: Callable[[Job], bool]) -> Worker:
+def worker_of(store: Store, submit: Callable[[Job], bool], required: Requirement = Requirement()) -> Worker:  # noqa: B008 frozen
     """A worker that looks only when told to."""
-    return Worker(store.index, submit, RULE, store.clock)
+    return Worker(store.index, submit, When(RULE, required), store.clock)
 
 
 def state(store: Store) -> State:
@@ -47,6 +49,68 @@ def test_a_study_is_queued_when_nothing_came_for_the_quiet_time(store: Store) ->
     worker.look()
     assert state(store) is State.QUEUED
     assert len(queue.jobs) == 1
+
+
+CONTOURS = Requirement((("SEG", "RTSTRUCT"),), longest_s=3600.0)
+
+
+def summary(store: Store) -> tuple[State, str]:
+    """State and sentence of the study."""
+    one = store.index.studies(1)[0]
+    return one.state, one.sentence
+
+
+def test_a_study_waits_for_contours_and_says_so(store: Store) -> None:
+    worker = worker_of(store, Queue(), CONTOURS)
+    store.receive("1.1")
+    store.later(60)
+    worker.look()
+    said = "Waiting for SEG or RTSTRUCT, until 2024-03-12 11:00 UTC at the latest; then it is analysed without."
+    assert summary(store) == (State.RECEIVING, said)
+
+    store.receive("1.2", modality="RTSTRUCT")
+    worker.look()
+    assert summary(store) == (State.RECEIVING, "Receiving images.")
+    store.later(60)
+    worker.look()
+    assert state(store) is State.QUEUED
+
+
+def test_what_does_not_come_is_waited_for_no_longer_than_said_and_the_history_says_so(store: Store) -> None:
+    worker = worker_of(store, Queue(), CONTOURS)
+    store.receive("1.1")
+    store.later(3599)
+    worker.look()
+    assert state(store) is State.RECEIVING
+    store.later(1)
+    worker.look()
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    assert state(store) is State.QUEUED
+    assert [one.sentence for one in detail.events if one.word == "complete"] == [
+        "1 image came, and nothing followed for 60 s. SEG or RTSTRUCT did not come within 3600 s: it is analysed without."
+    ]
+
+
+def test_a_person_ends_the_waiting(store: Store) -> None:
+    worker = worker_of(store, Queue(), CONTOURS)
+    store.receive("1.1")
+    store.later(60)
+    worker.look()
+    store.index.operators.complete(STUDY, Order("a", store.now))
+    assert state(store) is State.QUEUED
+
+
+def test_contours_of_another_study_end_no_waiting(store: Store) -> None:
+    worker = worker_of(store, Queue(), CONTOURS)
+    store.receive("1.1")
+    store.receive("2.1", "1.2.9", modality="SEG")
+    store.later(60)
+    worker.look()
+    assert {one.study_instance_uid: one.state for one in store.index.studies(2)} == {
+        STUDY: State.RECEIVING,
+        "1.2.9": State.QUEUED,
+    }
 
 
 def test_the_reason_for_the_end_of_waiting_is_in_the_history(store: Store) -> None:

@@ -26,6 +26,7 @@ from service.store.files import Files
 from service.store.index import Index
 from service.store.orders import Share
 from service.study.complete import CompletionRule
+from service.study.required import When
 from tests.jobs.sending import made
 
 HEARTBEAT_S = 2.0
@@ -46,7 +47,7 @@ def work(ready: Callable[[], object], *words: str) -> None:
     engine = jobs.Engine(jobs.EngineOptions(engine_url, name), steps, stop)
     engine.start()
     watchdog.start()
-    Worker(index, engine.submit, CompletionRule(0.1, 0.1), _now, Share(name, 1)).start()
+    Worker(index, engine.submit, When(CompletionRule(0.1, 0.1)), _now, Share(name, 1)).start()
     Dispatch(courier).start()
     ready()
     threading.Event().wait()
