@@ -173,6 +173,14 @@ def restore(folder: Path, /, *, config: Config = None) -> None:
 
 
 @app.command
+def migrate(*, config: Config = None) -> None:
+    """Move the index from SQLite in the storage folder to the PostgreSQL of database.url; the service must not be running."""
+    from service.commands.migrate import migrate_store
+
+    migrate_store(console, _settings(config))
+
+
+@app.command
 def replay(study_uid: str, /, *, config: Config = None) -> None:
     """Analyse a received study once more; the running worker takes it up.
 

@@ -43,9 +43,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of its own for each test; in PostgreSQL a schema of its own, which is much cheaper."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/index.db"
+    return new_schema(request.getfixturevalue("postgresql"))
+
+
+def new_schema(cluster: str) -> str:
+    """The URL of an empty schema of its own in a cluster."""
     import psycopg
 
-    cluster: str = request.getfixturevalue("postgresql")
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(cluster, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}".encode())
