@@ -54,7 +54,11 @@ validate-vessel *options:
 known-margins *options:
     uv run python -m tests.validation.margin.tenth {{ options }}
 
-# The whole analysis from DICOM files.
+# Real series of other people: their volumes, and how an exam of them ends.
+validate-real *options:
+    uv run python -m tests.validation.real {{ options }}
+
+# The whole analysis from DICOM files: `--phantoms N`, and `--placements N` in a real abdomen; --keep FILE goes on where it was cut off.
 validate-chain *options:
     uv run python -m tests.validation.phantoms {{ options }}
 

@@ -1,6 +1,7 @@
 """`just validate-chain`: how right the whole analysis is on phantoms with analytic truth.
 
-From DICOM files, with a reader's contours and without any. Seeds are other ones than those that anything was tuned on.
+From DICOM files, with a reader's contours and without any; and the same for lesions put into a real abdominal MR. Seeds are
+other ones than those that anything was tuned on.
 """
 
 from __future__ import annotations
@@ -9,30 +10,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cyclopts
 import numpy as np
-from rich.console import Console
-from rich.markdown import Markdown
-from rich.progress import Progress
 
 from service.jobs.analysis import Outcome, analyse_files
 from service.jobs.truth import MARGIN, VESSEL, Verdict, compare
 from service.options import AnalysisOptions
 from service.phantom.patient import PhantomPatient, make_patient
+from service.phantom.recipe import Wish
 from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
+from tests.real.abdomen import semi_real
 from tests.validation import evidence
+from tests.validation.many import Kept, measure_missing
 
-FIRST_CHAIN = 70_000
-PROCESSES = 2
+FIRST_CHAIN, FIRST_PLACEMENT = 70_000, 80_000
 WHEN = datetime(2024, 3, 12, tzinfo=UTC)
 KINDS = tuple(VesselKind)
 DRAWN, AUTOMATIC = "drawn", "automatic"
@@ -44,9 +42,6 @@ QUESTIONS = {
     "ablation_zone_volume": "Zone volume within 15 %",
 }
 ASSERTED = (MARGIN, VESSEL)  # what must never be confidently wrong
-
-Given = TypeVar("Given")
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,50 +62,66 @@ class Seen:
         return Counter(found or [Verdict.ABSTAINED])
 
 
-def main(chain: int = 64, minutes: float = 60.0, *, write: bool = True) -> None:
+def main(
+    phantoms: int = 64,
+    placements: int = 64,
+    minutes: float = 120.0,
+    *,
+    processes: int = 2,
+    keep: Path | None = None,
+    write: bool = True,
+) -> None:
     """Validate, print the figures and put them into docs/evidence.md.
 
-    `chain` whole studies; after `minutes` the figures are of what was done until then.
+    `phantoms` whole studies, and as many `placements` of a lesion in a real abdominal MR (0 without the real data);
+    after `minutes` the figures are of what was done until then. In `keep` (a file) a run goes on where it ended.
     """
-    console, started = Console(), time.monotonic()
-    with Progress(console=console) as progress, ProcessPoolExecutor(PROCESSES) as pool:
-        body, faults = _chains(_Work(pool, progress, 60.0 * minutes), chain)
-    body = f"{evidence.stamp('just validate-chain', time.monotonic() - started)}\n\n{body}"
-    console.print(Markdown(body))
-    if write:
-        evidence.replace("validate", body)
-    sys.exit(1 if faults else 0)
-
-
-def _chains(work: _Work, count: int) -> tuple[str, int]:
-    """The whole analysis, with a reader's contours and without."""
-    seen = [one for pair in work.all("Whole studies", _studies, range(FIRST_CHAIN, FIRST_CHAIN + count)) for one in pair]
-    return "\n\n".join(_chain_parts(seen)), sum(bool(_wrong(one) or one.fault) for one in seen)
+    began, wrong = time.monotonic(), False
+    kept = Kept(keep)
+    for part in (
+        _Part("validate", "phantoms", _phantom, FIRST_CHAIN, phantoms),
+        _Part("validate-abdomen", "placements", _placement, FIRST_PLACEMENT, placements),
+    ):
+        left = 60.0 * minutes - (time.monotonic() - began)
+        measure_missing(part.name, part.measure, part.seeds, kept, processes, max(left, 1.0))
+        seen = [one for seed in part.seeds for one in kept.found.get(seed, ())]
+        if not seen:
+            continue
+        body = f"{evidence.stamp('just validate-chain', time.monotonic() - began)}\n\n{_report(seen)}"
+        print(body)  # noqa: T201
+        wrong |= any(_wrong(one) or one.fault for one in seen)
+        if write:
+            evidence.replace(part.place, body)
+    sys.exit(1 if wrong else 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """Processes that work for at most `seconds` on each list."""
+class _Part:
+    """One kind of patient: where its figures stand, and how one of them is made and analysed."""
 
-    pool: ProcessPoolExecutor
-    progress: Progress
-    seconds: float
+    place: str
+    name: str
+    measure: Callable[[int], list[Seen]]
+    first: int
+    count: int
 
-    def all(self, name: str, work: Callable[[Given], Found], given: Iterable[Given]) -> list[Found]:
-        """`work` on what is given, in its order; on the first part of it when time runs out."""
-        waiting: list[Future[Found]] = [self.pool.submit(work, one) for one in given]
-        bar = self.progress.add_task(name, total=len(waiting))
-        with suppress(TimeoutError):
-            for _ in as_completed(waiting, timeout=self.seconds):
-                self.progress.advance(bar)
-        begun = [one for one in waiting if not one.cancel()]
-        return [one.result() for one in begun]
+    @property
+    def seeds(self) -> range:
+        return range(self.first, self.first + self.count)
 
 
-def _studies(seed: int) -> list[Seen]:
-    """One phantom as DICOM, analysed with the contours that its maker drew and without."""
+def _phantom(seed: int) -> list[Seen]:
     kind = KINDS[seed % len(KINDS)]
-    patient = make_patient(seed, vessel=kind)
+    return _studies(make_patient(seed, vessel=kind), kind)
+
+
+def _placement(seed: int) -> list[Seen]:
+    kind = KINDS[seed % len(KINDS)]
+    return _studies(semi_real(seed, Wish(vessel=kind)), kind)
+
+
+def _studies(patient: PhantomPatient, kind: VesselKind) -> list[Seen]:
+    """One patient as DICOM, analysed with the contours that its maker drew and without."""
     with tempfile.TemporaryDirectory() as folder:
         drawn = write_study(patient, Path(folder), seg="fractional")
         bare = [path for path in drawn if "seg" not in path.parent.name]
@@ -147,18 +158,18 @@ def _wrong(one: Seen) -> bool:
     return any(one.count(name)[Verdict.WRONG] for name in ASSERTED)
 
 
-def _chain_parts(seen: Sequence[Seen]) -> list[str]:
+def _report(seen: Sequence[Seen]) -> str:
     """Everything about the whole analysis, part by part."""
     count = len(seen) // 2
     parts = [
-        f"The whole analysis of {count} small studies with typical noise, bias and breathing:\n\n{_answers(seen)}",
+        f"The whole analysis of {count} studies:\n\n{_answers(seen)}",
         f"Error of the margin where one was measured:\n\n{_errors(seen)}",
         f"Whether a vessel bridges, by how it truly runs:\n\n{_vessels(seen)}",
     ]
     wrong = [f"{one.seed} ({one.contours}, {one.kind})" for one in seen if _wrong(one)]
     faults = [f"{one.seed} ({one.contours}): {one.fault}" for one in seen if one.fault]
     parts.append(f"Seeds of confident-wrong answers: {', '.join(wrong) or 'none'}. Crashes: {', '.join(faults) or 'none'}.")
-    return parts
+    return "\n\n".join(parts)
 
 
 def _answers(seen: Sequence[Seen]) -> str:
