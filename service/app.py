@@ -21,6 +21,7 @@ from service.configured import (
     destinations_of,
     engine_url,
     index_url,
+    keeping_of,
     limits_of,
     listener_tls,
     options_of,
@@ -179,8 +180,18 @@ class Service:
         dispatch = Dispatch(self._courier())
         dispatch.start()
         undo.callback(dispatch.stop, self.settings.worker.drain_s)
+        self._start_tidying(undo)
         sentence = "Looks for complete studies, waiting jobs and what is to be delivered."
         return Check("worker", lambda: Probed(worker.alive and dispatch.alive, sentence))
+
+    def _start_tidying(self, undo: ExitStack) -> None:
+        from service.jobs.tidying import Tidying
+
+        keeping = keeping_of(self.settings)
+        if keeping.longest:
+            tidying = Tidying(self.index, self.files, keeping, utc_now)
+            tidying.start()
+            undo.callback(tidying.stop)
 
     def _courier(self) -> Courier:
         from service.jobs.delivery import Courier

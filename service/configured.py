@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from service.study.required import Requirement, When
 
 if TYPE_CHECKING:  # each of them brings libraries that not every process needs
     from service.jobs.process import Limits
+    from service.jobs.tidying import Keeping
     from service.store.quarantine import Bounds
 
 _SYNTAXES = {"explicit_vr_little_endian": EXPLICIT, "implicit_vr_little_endian": IMPLICIT}
@@ -94,6 +96,17 @@ def when_of(settings: Settings) -> When:
     table = settings.completion
     groups = tuple(tuple(group.split("|")) for group in table.require)
     return When(CompletionRule(table.quiet_s, table.quiet_after_release_s), Requirement(groups, table.longest_wait_s))
+
+
+def keeping_of(settings: Settings) -> Keeping:
+    """How long what is kept."""
+    from service.jobs.tidying import Keeping
+    from service.store.retention import Stock
+
+    table = settings.retention
+    days = {Stock.RECEIVED: table.received_days, Stock.RESULTS: table.results_days, Stock.OUTPUT: table.output_days}
+    longest = {stock: timedelta(days=number) for stock, number in days.items() if number}
+    return Keeping(longest, time.fromisoformat(table.begin), time.fromisoformat(table.end), table.share)
 
 
 def index_url(settings: Settings) -> str:

@@ -6,6 +6,7 @@ from pydantic import model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.settings.dicomweb import DicomWeb
+from service.settings.keeping import Retention
 from service.settings.measuring import Analysis, Report
 from service.settings.receiving import Completion, Database, ListenerTable, Storage
 from service.settings.running import Log, Metrics, Web, Worker
@@ -28,6 +29,7 @@ class Settings(BaseSettings):
     report: Report = Report()
     delivery: Delivery = Delivery()
     destination: tuple[DestinationTable, ...] = ()
+    retention: Retention = Retention()
     web: Web = Web()
     metrics: Metrics = Metrics()
     worker: Worker = Worker()

@@ -25,6 +25,7 @@ Address = Annotated[
     Field(pattern=r"^(https?://[^@\s?#/]+(/[^@\s?#]*)?|[ -?A-\[\]-~]{1,16}@(\[[0-9A-Fa-f:.]+\]|[^@:\s]+):[0-9]{1,5})$"),
 ]
 Modalities = Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,16}(\|[A-Z0-9_]{1,16})*$")]
+Hour = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 # The roles of the objects that can be made.

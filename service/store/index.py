@@ -33,6 +33,7 @@ from service.store.records import (
     StudySummary,
     Version,
 )
+from service.store.retention import Retention
 from service.store.work import Work
 from service.study.complete import Activity
 
@@ -40,7 +41,8 @@ from service.study.complete import Activity
 class Index:
     """Rows about studies, instances, versions, results and deliveries; safe for many threads and processes.
 
-    `operators` are the orders of people, `work` says which worker does what, `machines` are the workers.
+    `operators` are the orders of people, `work` says which worker does what, `machines` are the workers, `retention` is what
+    may leave.
     """
 
     def __init__(self, database: Database) -> None:
@@ -49,6 +51,7 @@ class Index:
         self.operators = Operators(database)
         self.work = Work(database)
         self.machines = Machines(database)
+        self.retention = Retention(database)
 
     @classmethod
     def open(cls, url: str) -> Index:

@@ -163,6 +163,8 @@ def _rerun(connection: Connection, row: Row[Any], begin: Begin, order: Order) ->
     this = _ended(connection, row)
     if begin is not Begin.ANALYSE and not _has_objects(connection, this):
         raise Unusable(NOT_NOW, "This version of the study has no result: let it be analysed again.")
+    if begin is Begin.ANALYSE and not versions.instances(connection, row.study_instance_uid, this.content_version):
+        raise Unusable(NOT_NOW, "The images of this study are no longer here: send it again.")
     versions.retry_deliveries(connection, this, order.at)
     versions.renew(connection, this, begin=begin, unfinished=0)
     note(connection, row.study_instance_uid, "replay", f"Asked for again from the stage '{begin}' on.", order.at)

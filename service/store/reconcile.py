@@ -2,7 +2,8 @@
 
 A file without a row was durable but perhaps not yet acknowledged: it gets its row. A row without a file is content that
 somebody removed: it is marked, so that the same instance is taken as new when it comes again. An object of our own without a
-row was replaced by a repeated analysis: it is removed.
+row was replaced by a repeated analysis: it is removed. What is about to be removed because it was kept for long enough is left
+to that.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from service.store.database import Database
 from service.store.files import Files
 from service.store.header import HeaderLike
 from service.store.records import Added, Reconciled, received
-from service.store.schema import instance, made
+from service.store.schema import doomed, instance, made
 
 _YOUNG = timedelta(days=1)
 _LOST = "The file of an instance is gone; send the study again."
@@ -41,7 +42,8 @@ def reconcile(database: Database, files: Files, read_header: ReadHeader) -> Reco
     """Compare all files with all rows, both ways; each file is its own transaction."""
     with database.read() as connection:
         rows = set(connection.scalars(select(instance.c.content_key).where(~instance.c.lost)))
-    on_disk = set(files.received_keys())
+        leaving = set(connection.scalars(select(doomed.c.content_key)))
+    on_disk = set(files.received_keys()) - leaving
     found = _add_all(database, files, read_header, _oldest_first(files, on_disk - rows))
     lost = _mark_lost(database, files, rows - on_disk)
     orphans = _remove_orphans(database, files)

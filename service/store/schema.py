@@ -296,6 +296,9 @@ queue = Table(
     Column("paused", Boolean, nullable=False),
 )
 
+# Files of instances and of our own objects that no row names any more and that are to be removed.
+doomed = Table("doomed", metadata, Column("content_key", Text, primary_key=True))
+
 # What people did. `subject` is a study, or the name of a queue or worker; nothing here is ever changed.
 action = Table(
     "action",

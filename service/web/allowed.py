@@ -43,7 +43,7 @@ def possible(detail: StudyDetail) -> tuple[StudyOrder, ...]:
     summary = detail.summary
     ended = summary.state in ENDED and bool(summary.content_version)
     rules = {
-        StudyOrder.ANALYSE: ended,
+        StudyOrder.ANALYSE: ended and summary.instances > 0,
         StudyOrder.DELIVER: ended and has_results(detail),
         StudyOrder.COMPLETE: summary.state is State.RECEIVING,
         StudyOrder.RELEASE: summary.held,
