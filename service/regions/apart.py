@@ -10,6 +10,7 @@ from service.volumes.surface import isosurface
 from service.volumes.volume import Matrix, Volume, box_of
 
 PAD = (2, 2, 2)  # voxels
+SAMPLED = 50  # of so many points of a surface one gives a first bound
 
 
 def between(one: Region, other: Region) -> float | None:
@@ -23,7 +24,7 @@ def between(one: Region, other: Region) -> float | None:
     first, second = (surface_of(region.mask) for region in (one, other))
     if first is None or second is None:
         return None
-    return float(cKDTree(second).query(first)[0].min())
+    return _closest(first, second)
 
 
 def to_edge(inside: Region, around: Region) -> float | None:
@@ -31,7 +32,16 @@ def to_edge(inside: Region, around: Region) -> float | None:
     first, second = surface_of(inside.mask), surface_of(around.mask)
     if first is None or second is None:
         return None
-    return float(cKDTree(second).query(first)[0].min())
+    return _closest(first, second)
+
+
+def _closest(first: Matrix, second: Matrix) -> float:
+    """The smallest distance between two sets of points; of the second, only what may be nearer than some of it is looked at."""
+    tree = cKDTree(first)
+    far = float(tree.query(second[::SAMPLED])[0].min())
+    low, high = first.min(axis=0) - far, first.max(axis=0) + far
+    near = second[((second >= low) & (second <= high)).all(axis=1)]
+    return min(far, float(tree.query(near, distance_upper_bound=far)[0].min(initial=far)))
 
 
 def surface_of(mask: Volume) -> Matrix | None:

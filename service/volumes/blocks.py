@@ -239,8 +239,12 @@ def _gradient(values: Array, grid: Volume) -> list[Array]:
 def _features(values: Array, grid: Volume, scale: float) -> Array:
     """Products of saturated gradient components, (n, 6, k, j, i), of `values` (n, k, j, i)."""
     parts = _gradient(values, grid)
-    soft = 1.0 / (sum(part**2 for part in parts) + np.float32(scale**2 + 1e-20))
-    return np.stack([weight * soft * parts[a] * parts[b] for weight, (a, b) in zip(DOUBLE, PAIRS, strict=True)], axis=1)
+    size = np.sqrt(sum(part * part for part in parts) + np.float32(scale**2 + 1e-20))
+    parts = [part / size for part in parts]
+    products = np.empty((len(values), len(PAIRS), *values.shape[1:]), dtype=np.float32)
+    for channel, (weight, (a, b)) in enumerate(zip(DOUBLE, PAIRS, strict=True)):
+        np.multiply(parts[a] if a == b else weight * parts[a], parts[b], out=products[:, channel])
+    return products
 
 
 def _cell_centres(shape: tuple[int, int, int], half: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from service.volumes.volume import Array, Matrix, Volume
+from service.volumes.volume import Array, Matrix, Volume, box_of
 
 CORE_SMOOTHING = 0.5  # voxels, before it is asked what belongs to the body
 EDGE_REACH = 3  # voxels around the edge in which anything can belong to it
 FILL_REACH = 2  # the same for a volume, into which noise farther out would add up
+BESIDE = 6  # voxels beside the last one that holds anything: farther out neither edge nor smoothing reaches
 GRADIENT = 0.8  # voxels
 POOLING = 1.0  # voxels
 STRONG = 0.3  # of the strongest gradient: less is no edge
@@ -61,7 +62,8 @@ def filled(mask: Volume) -> float:
     Noise that was clipped to 0-1 adds to empty voxels and takes from full ones, and a small body has more empty ones around
     it than it has of its own: so each mean is turned back into the fraction that has it.
     """
-    one = _clean(mask, FILL_REACH)
+    mask, empty = _cropped(mask)
+    one = _clean(mask, FILL_REACH, empty)
     if one.noise < QUIET:
         return float(_clean(mask).mask.values.sum(dtype=np.float64))
     density = np.exp(-0.5 * DRAWS**2)
@@ -81,19 +83,32 @@ class _Clean:
     noise: float
 
 
-def _clean(mask: Volume, reach: int = EDGE_REACH) -> _Clean:
-    """Beyond a few voxels (`reach`) from the body there is none of it, and deep inside nothing else."""
+def _cropped(mask: Volume) -> tuple[Volume, int]:
+    """The mask where anything of it can be, and how many voxels of nothing were left out."""
+    some = mask.values > 0
+    if not some.any():
+        return mask, 0
+    part = mask.crop(*box_of(some, (BESIDE, BESIDE, BESIDE)))
+    return part, mask.values.size - part.values.size
+
+
+def _clean(mask: Volume, reach: int = EDGE_REACH, empty: int = 0) -> _Clean:
+    """Beyond a few voxels (`reach`) from the body there is none of it, and deep inside nothing else.
+
+    `empty` more voxels without any of it lie outside the grid.
+    """
     inside = ndimage.gaussian_filter(mask.values, CORE_SMOOTHING) > 0.5
     near = ndimage.binary_dilation(inside, iterations=reach + 1)
     deep = ndimage.binary_erosion(inside, iterations=reach, border_value=1)
     values = np.where(deep, np.float32(1.0), np.where(near, mask.values, np.float32(0.0)))
-    return _Clean(mask.with_values(values), near & ~deep, _noise(mask.values, near, deep))
+    return _Clean(mask.with_values(values), near & ~deep, _noise(mask.values, near, deep, empty))
 
 
-def _noise(values: Array, near: NDArray[np.bool_], deep: NDArray[np.bool_]) -> float:
-    """SD of the fractions far from the edge, of which clipping to 0-1 left one side."""
+def _noise(values: Array, near: NDArray[np.bool_], deep: NDArray[np.bool_], empty: int) -> float:
+    """SD of the fractions far from the edge, of which clipping to 0-1 left one side; `empty` more of them are 0."""
     far = np.concatenate([values[~near], 1.0 - values[deep]]).astype(np.float64)
-    return float(np.sqrt(2.0 * np.mean(far**2))) if far.size >= FEWEST else 0.0
+    count = far.size + empty
+    return float(np.sqrt(2.0 * np.sum(far**2) / count)) if count >= FEWEST else 0.0
 
 
 def _moments(one: _Clean) -> tuple[Matrix, Matrix]:

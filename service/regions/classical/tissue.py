@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from service.study.model import Role
-from service.volumes.volume import Array, Volume
+from service.volumes.volume import Array, Volume, within
 
 Mask = NDArray[np.bool_]
 Index = tuple[int, int, int]
@@ -105,12 +105,20 @@ def grown(mask: Mask, distance: float, spacing: tuple[float, float, float]) -> M
     """All voxels within `distance` mm of the mask."""
     if not mask.any():
         return mask
-    return np.asarray(ndimage.distance_transform_edt(~mask, sampling=spacing) <= distance)
+    box = within(*box_of(mask, distance, spacing))  # nothing beyond it can be that near
+    near = np.zeros_like(mask)
+    near[box] = ndimage.distance_transform_edt(~mask[box], sampling=spacing) <= distance
+    return near
 
 
 def shrunk(mask: Mask, distance: float, spacing: tuple[float, float, float]) -> Mask:
     """The voxels of the mask farther than `distance` mm from what is not in it; the border of the image is no end."""
-    return ~grown(~mask, distance, spacing)
+    if not mask.any() or mask.all():
+        return mask
+    box = within(*box_of(mask, min(spacing), spacing))  # what is nearest of the rest lies within a voxel of it
+    core = np.zeros_like(mask)
+    core[box] = ndimage.distance_transform_edt(mask[box], sampling=spacing) > distance
+    return core
 
 
 def closed(mask: Mask, distance: float, spacing: tuple[float, float, float]) -> Mask:
