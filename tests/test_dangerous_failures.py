@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,11 +34,19 @@ from service.report.tracking import CONTINUED, is_continued, tracking_uids
 from service.study.model import Role
 from service.volumes.volume import Volume
 from tests.features.conftest import case_of, hidden, named
+from tests.remembered import remembered_stages
 from tests.report.conftest import sample
 
 OPTIONS = AnalysisOptions(segmenters=("drawn",))
 PORTAL = "tumor_enhancement_portal_venous"
 WHEN = datetime(2025, 3, 4, 9, 0)  # noqa: DTZ001 - hospital time
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory() -> Iterator[None]:
+    """Most of these studies differ in one place from each other."""
+    with remembered_stages():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from tests.features.conftest import case_of, named
 PORTAL = "tumor_enhancement_portal_venous"
 
 
+@cache
 def case_with(percent: float) -> Case:
     """A tumor of 9 mm radius that enhances by `percent`."""
     recipe = random_recipe(5, (3.0, 1.4, 1.4), Wish(tumor_radius=9.0, enhancement=percent / 100.0))

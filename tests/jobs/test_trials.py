@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,19 @@ from service.volumes.align import Aligned
 from service.volumes.build import PixelPlane, build_volume
 from service.volumes.resampling import resample
 from service.volumes.volume import Matrix, Volume
+from tests.remembered import remembered_stages
 
 pytestmark = pytest.mark.timeout(240)
 OPTIONS = AnalysisOptions(segmenters=("drawn",))
 Patch = pytest.MonkeyPatch
 ALONG_BODY, FRONT_BACK, LEFT_RIGHT = 0, 1, 2  # axes of a volume with axial slices
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory() -> Iterator[None]:
+    """One station is broken at a time: what comes before it is asked anew each time."""
+    with remembered_stages():
+        yield
 
 
 @dataclass(frozen=True)
