@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from service.regions.region import Kind, Region
 from service.volumes.volume import Volume
 
 Points = NDArray[np.float64]
 Inside = Callable[[Points], NDArray[np.bool_]]
-CUTS = 6
+CUTS, SOME = 6, 3  # points along each side of a voxel
 
 
 def ball(radius: float, center: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Inside:
@@ -30,15 +31,29 @@ def grid(half: float = 30.0, spacing: tuple[float, float, float] = (3.0, 1.2, 1.
 
 
 def fractions(inside: Inside, onto: Volume) -> Volume:
-    """How much of each voxel of `onto` lies inside, by counting 216 points of it."""
-    steps = (np.arange(CUTS) + 0.5) / CUTS - 0.5
-    index = np.stack(np.meshgrid(*[np.arange(size) for size in onto.shape], indexing="ij"), axis=-1).astype(np.float64)
-    total = np.zeros(onto.shape, np.float32)
-    for k in steps:
-        for j in steps:
-            for i in steps:
-                total += inside(onto.to_mm(index + np.array([k, j, i])))
-    return onto.with_values((total / CUTS**3).astype(np.float32))
+    """How much of each voxel of `onto` lies inside, by counting 216 points of it.
+
+    First 27 points tell the voxels that are full or empty, as all voxels beside them are too; the others are counted.
+    """
+    first = _counted(inside, onto, _voxels(onto), SOME) / SOME**3
+    mixed = ndimage.maximum_filter(first, 3) != ndimage.minimum_filter(first, 3)
+    mixed |= (first > 0) & (first < 1)
+    values = np.asarray(first, dtype=np.float32)
+    values[mixed] = _counted(inside, onto, _voxels(onto)[mixed], CUTS) / CUTS**3
+    return onto.with_values(values)
+
+
+def _voxels(onto: Volume) -> Points:
+    return np.stack(np.meshgrid(*[np.arange(size) for size in onto.shape], indexing="ij"), axis=-1).astype(np.float64)
+
+
+def _counted(inside: Inside, onto: Volume, index: Points, cuts: int) -> Points:
+    """How many of `cuts` points along each axis of these voxels (..., 3) lie inside."""
+    steps = (np.arange(cuts) + 0.5) / cuts - 0.5
+    total = np.zeros(index.shape[:-1])
+    for step in np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3):
+        total += inside(onto.to_mm(index + step))
+    return total
 
 
 def region(kind: Kind, inside: Inside, onto: Volume, *, binary: bool = False) -> Region:

@@ -21,12 +21,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_findings_are_shown_and_written_with_the_objects(folder: Path, tmp_path: Path) -> None:
-    console = Console(file=StringIO(), width=200)
-    assert analyse_folder(console, Settings(), folder, tmp_path, as_json=False) == 0
-    out = tmp_path / "study-1"
+@pytest.fixture(scope="module")
+def shown(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What was printed of that folder, and where its objects are."""
+    written, console = tmp_path_factory.mktemp("out"), Console(file=StringIO(), width=200)
+    assert analyse_folder(console, Settings(), folder, written, as_json=False) == 0
+    return console.file.getvalue(), written  # type: ignore[attr-defined]
+
+
+def test_findings_are_shown_and_written_with_the_objects(shown: tuple[str, Path]) -> None:
+    text, written = shown
+    out = written / "study-1"
     record = json.loads((out / "findings.json").read_text())
-    text = console.file.getvalue()  # type: ignore[attr-defined]
     assert record["tumors"][0]["findings"][0]["answer"] in text
     assert "For research use." in text
     assert sorted(path.name for path in out.iterdir()) == [
@@ -38,11 +44,9 @@ def test_findings_are_shown_and_written_with_the_objects(folder: Path, tmp_path:
     ]
 
 
-def test_our_own_results_in_the_folder_change_nothing(folder: Path, tmp_path: Path) -> None:
-    console = Console(file=StringIO())
-    analyse_folder(console, Settings(), folder, tmp_path, as_json=False)
+def test_our_own_results_in_the_folder_change_nothing(folder: Path, shown: tuple[str, Path]) -> None:
     (paths,) = studies_in(folder).values()
-    (results,) = [*studies_in(tmp_path).values()] or [[]]
+    (results,) = [*studies_in(shown[1]).values()] or [[]]
     assert len(paths) > 100
     assert results == []
 

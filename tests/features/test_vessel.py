@@ -37,7 +37,9 @@ def thick(wide: Case) -> Case:
 
 @cache
 def patient_with(seed: int, kind: VesselKind) -> PhantomPatient:
-    return make_patient(seed, vessel=kind)
+    """A typical patient in the phases that a vessel is looked for in."""
+    recipe = random_recipe(seed, None, Wish(vessel=kind))
+    return render(replace(recipe, degradations=replace(TYPICAL, seed=seed)), (Role.T1_PRE, Role.ARTERIAL, Role.PORTAL_VENOUS))
 
 
 @cache
