@@ -240,7 +240,7 @@ def _features(values: Array, grid: Volume, scale: float) -> Array:
     """Products of saturated gradient components, (n, 6, k, j, i), of `values` (n, k, j, i)."""
     parts = _gradient(values, grid)
     size = np.sqrt(sum(part * part for part in parts) + np.float32(scale**2 + 1e-20))
-    parts = [part / size for part in parts]
+    parts = [np.asarray(part / size, dtype=np.float32) for part in parts]
     products = np.empty((len(values), len(PAIRS), *values.shape[1:]), dtype=np.float32)
     for channel, (weight, (a, b)) in enumerate(zip(DOUBLE, PAIRS, strict=True)):
         np.multiply(parts[a] if a == b else weight * parts[a], parts[b], out=products[:, channel])
