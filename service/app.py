@@ -131,6 +131,7 @@ class Service:
             calling_ae_titles=table.allowed_calling_ae,
             callers=table.allowed_callers,
             max_associations=table.maximum_associations,
+            max_waiting=table.maximum_waiting_studies,
             min_free_bytes=self.settings.storage.minimum_free_mb * MEGABYTE,
             quarantine=quarantine_bounds(self.settings),
             tls=listener_tls(self.settings),
@@ -160,7 +161,8 @@ class Service:
         undo.enter_context(only_one(folder / lock_name(table.name), table.name))
         watchdog = Watchdog(self.index, Pulse(table.name, WORKFLOW_VERSION, parallel, table.heartbeat_s), utc_now)
         watchdog.join()
-        options = EngineOptions(engine_url(self.settings), table.name, parallel, self.settings.analysis.attempts)
+        attempts, pauses = self.settings.analysis.attempts, pauses_of(self.settings)
+        options = EngineOptions(engine_url(self.settings), table.name, parallel, attempts, pauses)
         engine = Engine(options, self._steps(folder, stop_now), stop_now)
         engine.start()
         undo.callback(watchdog.stop)

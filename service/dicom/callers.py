@@ -23,6 +23,7 @@ from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT
 
 from service import metrics
 from service.dicom.access import Access, Denied
+from service.dicom.crowd import CROWDED, Crowd
 from service.dicom.rejections import Rejections
 from service.store.index import Index
 
@@ -39,6 +40,7 @@ _PROVIDER = {
 _PERMANENT, _SERVICE_USER = 1, 1  # PS3.8 table 9-21
 _LOST = "the connection was lost"
 _GRACE_S = 2.0
+_COME_LATER = 2, 3, 1  # transient, by the provider (presentation), temporary congestion: PS3.8 table 9-21
 
 
 @dataclass(slots=True)
@@ -58,10 +60,11 @@ class Caller:
 class Callers:
     """The open associations of one listener, and who is let in."""
 
-    def __init__(self, index: Index, clock: Callable[[], datetime], access: Access) -> None:
+    def __init__(self, index: Index, clock: Callable[[], datetime], access: Access, crowd: Crowd) -> None:
         self._index = index
         self._clock = clock
         self._access = access
+        self._crowd = crowd
         self.rejections = Rejections(index, clock)
         self._open: dict[Any, Caller] = {}
         self._sockets: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
@@ -124,10 +127,13 @@ class Callers:
         self._sockets[event.assoc] = event.assoc.dul.socket.socket
 
     def _requested(self, event: Any) -> None:
-        """Reject whoever may not call, before anything is negotiated."""
+        """Reject whoever may not call, and whoever must come later, before anything is negotiated."""
         denied = self._denied(event.assoc)
         if denied is not None:
             event.assoc.acse.send_reject(_PERMANENT, _SERVICE_USER, denied.diagnostic)
+            event.assoc.kill()
+        elif self._crowd.turns_away(event.assoc):
+            event.assoc.acse.send_reject(*_COME_LATER)
             event.assoc.kill()
 
     def _denied(self, association: Any) -> Denied | None:
@@ -153,7 +159,7 @@ class Callers:
         primitive = event.primitive
         if isinstance(primitive, A_ASSOCIATE) and primitive.result:
             denied = self._denied(event.assoc)
-            reason = denied.sentence if denied else f"{primitive.result_str}, {primitive.reason_str}"
+            reason = denied.sentence if denied else _why(primitive)
             asked = event.assoc.requestor.primitive
             self._reject(event.assoc.requestor.address, reason, asked.calling_ae_title, asked.called_ae_title)
         elif isinstance(primitive, A_ABORT | A_P_ABORT):
@@ -215,6 +221,12 @@ class Callers:
             seconds=round(time.monotonic() - caller.opened, 3),
             cause=cause,
         )
+
+
+def _why(primitive: Any) -> str:
+    if (primitive.result, primitive.result_source, primitive.diagnostic) == _COME_LATER:
+        return CROWDED
+    return f"{primitive.result_str}, {primitive.reason_str}"
 
 
 def _unknown(association: Any) -> Caller:

@@ -22,6 +22,7 @@ from service.dicom.access import access_of
 from service.dicom.callers import Caller, Callers
 from service.dicom.command_set import StoreRequest
 from service.dicom.contexts import VENDOR_CLASSES, acceptor_contexts
+from service.dicom.crowd import Crowd
 from service.dicom.door import Door
 from service.dicom.reception import (
     IMPLEMENTATION_CLASS_UID,
@@ -52,10 +53,11 @@ class ListenerOptions:
     """How to listen. Port 0 takes a free one.
 
     `calling_ae_titles` are let in from anywhere ("*": everybody), `callers` as rules "AETITLE@network"; without either only
-    this machine may call. Objects that cannot be understood are kept within `quarantine`. Below `min_free_bytes` of free disk
-    instances are refused. `max_pdu` is in bytes, timeouts in seconds. `further_sop_classes` are private storage classes to
-    accept. With `tls` only TLS is spoken, and a `ca` in it makes every peer show a certificate. The last options count with
-    `fast` only: how long a peer may stop in the middle of something, and how many connections may be open that ask for nothing.
+    this machine may call. While `max_waiting` studies wait (0: no limit), who brings more is told to come later. Objects that
+    cannot be understood are kept within `quarantine`. Below `min_free_bytes` of free disk instances are refused. `max_pdu` is
+    in bytes, timeouts in seconds. `further_sop_classes` are private storage classes to accept. With `tls` only TLS is spoken, and
+    a `ca` in it makes every peer show a certificate. The last options count with `fast` only: how long a peer may stop in the
+    middle of something, and how many connections may be open that ask for nothing.
     """
 
     ae_title: str = "CRYOMARGIN"
@@ -64,6 +66,7 @@ class ListenerOptions:
     calling_ae_titles: tuple[str, ...] = ()
     callers: tuple[str, ...] = ()
     max_associations: int = 50
+    max_waiting: int = 0
     min_free_bytes: int = 1 << 30
     quarantine: Bounds = USUAL_BOUNDS
     max_pdu: int = 131072
@@ -96,7 +99,7 @@ class Listener:
         self._clock = clock
         self._take_report = take_report
         access = access_of(options.ae_title, options.calling_ae_titles, options.callers)
-        self._callers = Callers(index, clock, access)
+        self._callers = Callers(index, clock, access, Crowd(index, options.max_waiting))
         self._quarantine = Quarantine(files, index, options.quarantine, options.min_free_bytes)
         self._reception = Reception(files, index, read_header, clock, options.min_free_bytes, self._quarantine)
         self._tls = Acceptor(options.tls) if options.tls is not None else None

@@ -33,7 +33,10 @@ class Database(Table):
 
 
 class ListenerTable(Table):
-    """The DICOM address that modalities and the PACS send to, and who may call it: by AE title, or by AE title and network."""
+    """The DICOM address that modalities and the PACS send to, and who may call it: by AE title, or by AE title and network.
+
+    While `maximum_waiting_studies` wait for their analysis (0: no limit), new associations are told to come later.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 11112
@@ -41,6 +44,7 @@ class ListenerTable(Table):
     allowed_calling_ae: tuple[str, ...] = ()
     allowed_callers: tuple[CallerRule, ...] = ()
     maximum_associations: Annotated[int, Field(ge=1)] = 50
+    maximum_waiting_studies: Annotated[int, Field(ge=0)] = 0
     drain_s: Seconds = 30.0
     fast: bool = True
     stall_s: Seconds = 30.0

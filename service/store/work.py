@@ -35,6 +35,11 @@ class Work:
         with self._database.write() as connection:
             return [_take(connection, one, share.worker) for one in _claimable(connection, share)]
 
+    def waiting(self) -> int:
+        """How many studies wait for a worker."""
+        with self._database.read() as connection:
+            return connection.scalar(select(func.count()).select_from(study).where(study.c.state == State.QUEUED)) or 0
+
     def jobs_of(self, worker: str) -> list[Version]:
         """What a worker took and did not end, oldest first."""
         with self._database.read() as connection:
