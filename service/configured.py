@@ -86,7 +86,7 @@ def quarantine_bounds(settings: Settings) -> Bounds:
 
 
 def pauses_of(settings: Settings) -> Pauses:
-    """How long deliveries wait before they are tried again."""
+    """How long a delivery, or an analysis that something outside keeps from beginning, waits before it is tried again."""
     delivery = settings.delivery
     return Pauses(delivery.first_pause_s, delivery.longest_pause_s, delivery.give_up_after_s)
 

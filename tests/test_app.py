@@ -19,7 +19,10 @@ from service.app import Parts, Service
 from service.dicom.destination import Caller, Destination, parse_destination
 from service.dicom.sender import echo
 from service.errors import TryAgain
-from service.settings import Database, ListenerTable, Metrics, Settings, Storage, Web, Worker
+from service.jobs import engine
+from service.jobs.engine import Engine, EngineOptions
+from service.jobs.pauses import Pauses
+from service.settings import Database, Delivery, ListenerTable, Metrics, Settings, Storage, Web, Worker
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -186,3 +189,19 @@ def test_a_listener_apart_shows_its_metrics_at_a_port_of_its_own(start: Callable
     connection.request("GET", "/metrics")
     assert b"cryomargin_instances_total" in connection.getresponse().read()
     connection.close()
+
+
+def test_an_analysis_that_cannot_begin_is_tried_again_as_the_settings_say(
+    start: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[EngineOptions] = []
+
+    class Noting(Engine):
+        def __init__(self, options: EngineOptions, *others: Any) -> None:
+            given.append(options)
+            super().__init__(options, *others)
+
+    monkeypatch.setattr(engine, "Engine", Noting)
+    delivery = Delivery(first_pause_s=1.5, longest_pause_s=7.0, give_up_after_s=99.0)
+    start(settings_in(tmp_path, delivery=delivery), Parts(listener=False, web=False))
+    assert given[0].pauses == Pauses(1.5, 7.0, 99.0)

@@ -55,9 +55,9 @@ class ListenerOptions:
     `calling_ae_titles` are let in from anywhere ("*": everybody), `callers` as rules "AETITLE@network"; without either only
     this machine may call. While `max_waiting` studies wait (0: no limit), who brings more is told to come later. Objects that
     cannot be understood are kept within `quarantine`. Below `min_free_bytes` of free disk instances are refused. `max_pdu` is
-    in bytes, timeouts in seconds. `further_sop_classes` are private storage classes to accept. With `tls` only TLS is spoken, and
-    a `ca` in it makes every peer show a certificate. The last options count with `fast` only: how long a peer may stop in the
-    middle of something, and how many connections may be open that ask for nothing.
+    in bytes, timeouts in seconds. `further_sop_classes` are private storage classes to accept. With `tls` only TLS is spoken,
+    and a `ca` in it makes every peer show a certificate. The last options count with `fast` only: how long a peer may stop in
+    the middle of something, and how many connections may be open that ask for nothing.
     """
 
     ae_title: str = "CRYOMARGIN"

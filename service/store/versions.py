@@ -14,6 +14,7 @@ from service.store.arrivals import is_used, note
 from service.store.records import AT_WORK, ENDED, Begin, DeliveryState, State, StoredInstance, Version
 from service.store.schema import delivery, instance, made, study, version
 
+WAITS = "Waiting for a worker."
 HELD = "Held by a person: release the study to let it go on."
 
 # PS3.4 table B.5-1: the structured reports that a later result may supersede.
@@ -48,7 +49,7 @@ def close_version(connection: Connection, study_uid: str, at: datetime, because:
 
 def renew(connection: Connection, of: Version, **more: Any) -> Version:
     """Queue a version under a new attempt, for whichever worker is free; what its older jobs say counts for nothing."""
-    anew = {"state": State.QUEUED, "sentence": "", "stage": "", "percent": 0, "attempt": of.attempt + 1, "owner": ""}
+    anew = {"state": State.QUEUED, "sentence": WAITS, "stage": "", "percent": 0, "attempt": of.attempt + 1, "owner": ""}
     change(connection, of.study_instance_uid, of.content_version, **(anew | more))
     show(connection, of.study_instance_uid, of.content_version)
     return version_of(connection, of.study_instance_uid, of.content_version)

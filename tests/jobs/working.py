@@ -14,6 +14,7 @@ from service.dicom.destination import Caller, Verify, parse_destination
 from service.jobs import engine as jobs
 from service.jobs.delivery import Courier
 from service.jobs.dispatch import Dispatch
+from service.jobs.job import Unwanted
 from service.jobs.messages import Answer, MadeFile, Request
 from service.jobs.pauses import Pauses
 from service.jobs.process import Ended, Limits, Progress, Wanted
@@ -74,7 +75,11 @@ def _analysis(folder: Path, name: str, takes_s: float) -> Run:
         note("begin", request.content_version)
         until = time.monotonic() + takes_s
         while time.monotonic() < until:
-            wanted()
+            try:
+                wanted()
+            except Unwanted:
+                note("unwanted", request.content_version)
+                raise
             time.sleep(0.05)
         files = tuple(_make(work, request.content_version, number) for number in range(len(OBJECTS)))
         note("end", request.content_version)

@@ -84,6 +84,33 @@ def test_a_released_study_goes_on_where_it_stood(index: Index) -> None:
     assert index.waiting_jobs()[0].begin is Begin.DELIVER
 
 
+def test_a_study_that_waits_again_says_so(index: Index) -> None:
+    """Released, asked for again, or taken from a worker that is gone: never an empty sentence."""
+    version = closed(index)
+    said = []
+    index.operators.hold(STUDY, order())
+    index.operators.release(STUDY, order())
+    said.append(index.studies(1)[0].sentence)
+    index.work.claim(SHARE)
+    index.work.take_over(["worker-1"])
+    said.append(index.studies(1)[0].sentence)
+    index.set_state(STUDY, version.content_version, State.FAILED, "It crashed.")
+    replay(index)
+    said.append(index.studies(1)[0].sentence)
+    index.set_state(STUDY, version.content_version, State.FAILED, "It crashed.")
+    index.save_result(STUDY, version.content_version, {}, [made()], at(70))
+    index.plan_deliveries(STUDY, version.content_version, ["archive"], at(70))
+    index.operators.resend(STUDY, "archive", order())
+    said.append(index.studies(1)[0].sentence)
+
+    assert said == [
+        "Waiting for a worker.",
+        "Its worker is gone; another one takes it.",
+        "Waiting for a worker.",
+        "The results are being sent to archive again.",
+    ]
+
+
 def test_a_study_can_be_declared_complete(index: Index) -> None:
     index.add_instance(arrival(1))
     index.operators.complete(STUDY, order(5))
