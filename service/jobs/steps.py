@@ -92,7 +92,8 @@ class Steps:
         study, content = job.study_instance_uid, job.content_version
         version = self.index.version(study, content)
         paths = tuple(self.files.path(instance.key) for instance in self.index.instances(study, content))
-        earlier = Earlier(tuple(self.index.predecessors(study, content)), self.index.known_tumors(study, content))
+        prior = self.index.bind_prior(study, content, self.courier.clock())
+        earlier = Earlier(tuple(self.index.predecessors(study, content)), prior.tumors if prior else ())
         return Request(paths, content, version.closed_at, earlier, self._options(study))
 
     def _options(self, study_uid: str) -> AnalysisOptions:

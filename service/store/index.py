@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from service.metrics import INDEX_SECONDS
 from service.options import RoleRule
-from service.store import arrivals, gauges, outbox, refused, told, versions, views
+from service.store import arrivals, gauges, outbox, priors, refused, told, versions, views
 from service.store.database import Database
 from service.store.files import Files
 from service.store.gauges import Gauges
@@ -23,6 +23,7 @@ from service.store.records import (
     Delivery,
     DeliveryState,
     MadeObject,
+    Prior,
     Quarantined,
     Received,
     Reconciled,
@@ -171,10 +172,10 @@ class Index:
         with self._database.read() as connection:
             return versions.predecessors(connection, study_uid, content_version)
 
-    def known_tumors(self, study_uid: str, content_version: str) -> tuple[str, ...]:
-        """Tracking UIDs of the tumors in the result of the same patient's last exam that was known when this version closed."""
-        with self._database.read() as connection:
-            return versions.known_tumors(connection, study_uid, content_version)
+    def bind_prior(self, study_uid: str, content_version: str, at: datetime) -> Prior | None:
+        """The same patient's last exam that was known when this version closed; once found it stays the same."""
+        with self._database.write() as connection:
+            return priors.bind(connection, study_uid, content_version, at)
 
     def set_state(
         self, study_uid: str, content_version: str, state: State, sentence: str, *, attempt: int | None = None

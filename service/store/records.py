@@ -137,7 +137,7 @@ class Version:
 
     `ordinal` counts the versions of a study from 1, `attempt` its jobs from 1: what an older one says counts for nothing.
     `percent` is 0-100; `owner` is the worker that took it, "" before. `refusal` is why it has no result, where an object was
-    made that says so.
+    made that says so; `prior_study_uid` the earlier exam that it goes on from.
     """
 
     study_instance_uid: str
@@ -152,11 +152,21 @@ class Version:
     owner: str = ""
     begin: Begin = Begin.ANALYSE
     refusal: str = ""
+    prior_study_uid: str = ""
 
     @property
     def job_id(self) -> str:
         """The name of the job that does this attempt."""
         return f"{self.study_instance_uid}/{self.content_version}/{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """An earlier exam of the same patient with a result: its study and content, and the tracking UIDs of its tumors."""
+
+    study_instance_uid: str
+    content_version: str
+    tumors: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,8 @@ association_study = Table(
 # `up_to` is the id of the last instance that had arrived, so that a job reads exactly what its version names; `phases` is
 # how its series were understood. `owner` is the worker that took the version, `begin` the stage where its next job begins,
 # `unfinished` counts the analyses that began and never came back: their worker died; `output` is the end of what
-# the last one wrote. `refusal` is why it has no result, where an object was made that says so.
+# the last one wrote. `refusal` is why it has no result, where an object was made that says so. `prior` is the
+# earlier exam that it goes on from: its study, content and tumors, as they were when it was first analysed.
 version = Table(
     "version",
     metadata,
@@ -150,6 +151,7 @@ version = Table(
     Column("unfinished", Integer, nullable=False, server_default="0"),
     _text("output", ""),
     _text("refusal", ""),
+    Column("prior", JSON(none_as_null=True)),
     Index("version_by_owner", "owner"),
 )
 

@@ -123,20 +123,6 @@ def predecessors(connection: Connection, study_uid: str, content: str) -> list[s
     return [row.sop_instance_uid for row in latest] if any(row.role in _MAIN for row in latest) else []
 
 
-def known_tumors(connection: Connection, study_uid: str, content: str) -> tuple[str, ...]:
-    """Tracking UIDs of the tumors in the newest result of another study of the same patient, of before this version closed."""
-    patient = select(study.c.patient_id).where(study.c.study_instance_uid == study_uid).scalar_subquery()
-    row = connection.execute(
-        select(version.c.result)
-        .join(study, study.c.study_instance_uid == version.c.study_instance_uid)
-        .where(study.c.patient_id == patient, study.c.patient_id != "", study.c.study_instance_uid != study_uid)
-        .where(version.c.result.is_not(None), version.c.result_at < version_of(connection, study_uid, content).closed_at)
-        .order_by(version.c.result_at.desc())
-        .limit(1)
-    ).first()
-    return tuple(tumor["tracking_uid"] for tumor in row.result["tumors"]) if row is not None else ()
-
-
 def set_state(
     connection: Connection, study_uid: str, content: str, state: State, sentence: str, *, attempt: int | None = None
 ) -> bool:
@@ -275,6 +261,7 @@ def to_version(row: Row[Any]) -> Version:
         owner=row.owner,
         begin=Begin(row.begin),
         refusal=row.refusal,
+        prior_study_uid=(row.prior or {}).get("study_instance_uid", ""),
     )
 
 

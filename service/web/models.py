@@ -272,6 +272,7 @@ class VersionLine(Answer):
     closed_at: datetime
     state: State
     sentence: str
+    prior_study_uid: str = Field(description="The earlier exam of the patient that it goes on from, empty when none is known.")
 
 
 class DeliveryLine(Answer):
