@@ -10,15 +10,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from service.regions.region import Region
 from service.volumes.cells import cuts_of, on_cells, spread
-from service.volumes.surface import sample
+from service.volumes.products import twicing
+from service.volumes.surface import sample, tree_of
 from service.volumes.volume import Array, Matrix, Volume
 
 SMOOTHING = 0.6  # voxels, of the signed distance of whole voxels
 QUIET, LOUD = 0.4, 3.5  # voxels, of fractions; more for each unit of noise
+SOME = 16  # a crossing of so many is looked at first
 SCALE = 4.0  # mm of distance that count as wholly inside
 
 
@@ -35,26 +36,31 @@ def minimum_by_crossings(tumor: Region, zone: Region, liver: Region | None, nois
     ours, theirs = (_crossings(tumor.mask, values) for values in (inside, left))
     if not len(ours) or not len(theirs):
         return float("inf")
-    distance, _ = cKDTree(theirs).query(ours)
     sunk = sample(tumor.mask.with_values(left), ours) > 0.5
-    return float(np.where(sunk, -distance, distance).min())
+    return -_farthest(ours[sunk], theirs) if sunk.any() else _nearest(ours, theirs)
+
+
+def _nearest(ours: Matrix, theirs: Matrix) -> float:
+    """The smallest distance between two sets of points; from some of them follows how far none need look."""
+    tree = tree_of(theirs)
+    some = float(tree.query(ours[::SOME])[0].min())
+    return min(some, float(tree.query(ours, distance_upper_bound=some)[0].min()))
+
+
+def _farthest(ours: Matrix, theirs: Matrix) -> float:
+    """How far that one of ours is whose nearest is farthest."""
+    return float(tree_of(theirs).query(ours)[0].max())
 
 
 def _levels(region: Region, noise: float) -> Array:
     """A field that is 0.5 on the surface."""
     if not region.binary:
-        return _twicing(region.mask.values, QUIET + LOUD * noise)
+        return twicing(region.mask.values, (QUIET + LOUD * noise,) * 3)
     inside = region.mask.values > 0.5
     inward = ndimage.distance_transform_edt(inside, sampling=region.mask.spacing)
     outward = ndimage.distance_transform_edt(~inside, sampling=region.mask.spacing)
-    smooth = _twicing(np.clip(inward - outward, -SCALE, SCALE).astype(np.float32), SMOOTHING)
+    smooth = twicing(np.clip(inward - outward, -SCALE, SCALE), (SMOOTHING,) * 3)
     return np.asarray(0.5 + smooth / (2.0 * SCALE), dtype=np.float32)
-
-
-def _twicing(values: Array, width: float) -> Array:
-    """Smoothing by `width` voxels that does not make small bodies smaller."""
-    once = ndimage.gaussian_filter(values, width)
-    return np.asarray(2.0 * once - ndimage.gaussian_filter(once, width), dtype=np.float32)
 
 
 def _crossings(grid: Volume, values: Array) -> Matrix:

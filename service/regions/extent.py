@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from service.regions.fields import Fields
-from service.volumes.surface import Mesh, isosurface, sample
+from service.volumes.surface import Mesh, isosurface, sample, tree_of
 from service.volumes.volume import Matrix, Volume
 
 RAMP = 1.0  # mm over which a cell fills
@@ -25,14 +24,14 @@ def uncovered_ml(tumor: Mesh, fields: Fields, distances: Sequence[float]) -> Map
     the tumor. So both shares of a cell overlap as little as they can; their product would count a thin layer too large.
     """
     room = _room(tumor, fields.untreated)
-    left = _filled(fields.untreated.values)
-    index = np.argwhere(left > 0)
-    away, _ = cKDTree(tumor.vertices).query(
-        fields.untreated.to_mm(index.astype(np.float64)), distance_upper_bound=max(distances) + RAMP
-    )
+    reach = max(distances) + RAMP
+    low, left = _near(tumor, fields.untreated, reach)
+    within = np.argwhere(left > 0)
+    index = within + low
+    away, _ = tree_of(tumor.vertices).query(fields.untreated.to_mm(index), distance_upper_bound=reach)
     depth = fields.tumor.values[tuple(index.T)]
     away = np.where(depth > 0, -depth, away)
-    shares = left[tuple(index.T)]
+    shares = left[tuple(within.T)]
     return {
         distance: float(np.maximum(shares + _filled(distance - away) - 1.0, 0.0).sum()) * fields.untreated.voxel_volume
         for distance in distances
@@ -60,6 +59,14 @@ def capsular_contact(fields: Fields, doubt: float = 0.0) -> float | None:
 def _filled(depth: NDArray[np.floating]) -> Matrix:
     """The share of a cell whose centre lies `depth` mm inside."""
     return np.asarray(np.clip(0.5 + depth / RAMP, 0.0, 1.0), dtype=np.float64)
+
+
+def _near(tumor: Mesh, untreated: Volume, reach: float) -> tuple[NDArray[np.int64], Matrix]:
+    """How much of each cell in a box `reach` mm around the tumor is untreated, and the lowest index of the box."""
+    index, pad = untreated.to_index(tumor.vertices), reach / np.array(untreated.spacing)
+    low = np.maximum(np.floor(index.min(axis=0) - pad), 0).astype(np.int64)
+    high = np.ceil(index.max(axis=0) + pad).astype(np.int64) + 1
+    return low, _filled(untreated.values[low[0] : high[0], low[1] : high[1], low[2] : high[2]])
 
 
 def _room(tumor: Mesh, grid: Volume) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from service.volumes.volume import Array, Index, Matrix, Volume
+from service.volumes.products import along, kept
+from service.volumes.volume import Array, Index, Volume
 
 TARGET = 1.3  # mm: cells of .75 mm made voxels of 1.5 mm no more exact, and eight times slower
 
@@ -47,15 +50,18 @@ def spread(values: Array, cuts: Index, order: int) -> Array:
     result = values
     for axis, cut in enumerate(cuts):
         if cut > 1:
-            result = _spread_axis(result, axis, cut, order)
+            result = along(result, axis, _interpolation(values.shape[axis], cut, order))
     return result
 
 
 def gather(cells: Array, cuts: Index) -> Array:
     """The mean of the cells of each voxel."""
-    k, j, i = (size // cut for size, cut in zip(cells.shape, cuts, strict=True))
-    blocks = cells.reshape(k, cuts[0], j, cuts[1], i, cuts[2])
-    return np.asarray(blocks.mean(axis=(1, 3, 5)), dtype=np.float32)
+    result = cells
+    for axis, cut in enumerate(cuts):
+        if cut > 1:
+            parts = np.moveaxis(result, axis, 0)
+            result = np.moveaxis(sum(parts[n::cut] for n in range(cut)) * np.float32(1.0 / cut), 0, axis)
+    return np.asarray(result, dtype=np.float32)
 
 
 def repeat(values: NDArray[np.bool_], cuts: Index) -> NDArray[np.bool_]:
@@ -66,15 +72,9 @@ def repeat(values: NDArray[np.bool_], cuts: Index) -> NDArray[np.bool_]:
     return result
 
 
-def _spread_axis(values: Array, axis: int, cut: int, order: int) -> Array:
-    count = values.shape[axis]
+@lru_cache(maxsize=128)
+def _interpolation(count: int, cut: int, order: int) -> Array:
+    """The matrix (cells, voxels) that interpolates a line of `count` values at the centres of its cells."""
     centres = (np.arange(count * cut) + 0.5) / cut - 0.5
-    weights = _interpolation(count, centres, order)
-    moved = np.moveaxis(values, axis, -1)
-    return np.moveaxis((moved @ weights.T).astype(np.float32), -1, axis)
-
-
-def _interpolation(count: int, centres: Matrix, order: int) -> Array:
-    """The matrix (cells, voxels) that interpolates a line of `count` values at `centres`."""
     rows = [ndimage.map_coordinates(line, centres[None], order=order, mode="nearest") for line in np.eye(count)]
-    return np.stack(rows, axis=1).astype(np.float32)
+    return kept(np.stack(rows, axis=1))

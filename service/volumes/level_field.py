@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from service.volumes.cells import TARGET, cell_size, cuts_of, gather, on_cells, spread
 from service.volumes.point_spread import Softness
+from service.volumes.products import smooth, twicing
 from service.volumes.volume import Array, Index, Volume
 
 REACH = 4.0  # mm to either side of the surface in which the field is kept
@@ -43,19 +44,19 @@ def level_field(of: Softness, target: float = TARGET) -> Volume:
     size = cell_size(mask, cuts)
     blur = [width / side for width, side in zip(of.blur, size, strict=True)]
     gain = float(np.mean(mask.spacing))
-    quiet = WITHIN_NOISE * of.noise
+    quiet, strength = np.float32(WITHIN_NOISE * of.noise), np.float32(gain * GAIN)
 
     def explain(field: Array) -> Array:
-        filled = np.clip(0.5 + field / RAMP, 0.0, 1.0)
-        seen = ndimage.gaussian_filter(filled, blur) if max(blur) > BLURRED else filled
+        filled = _filled(field)
+        seen = smooth(filled, blur) if max(blur) > BLURRED else filled
         missing = mask.values - gather(seen, cuts)
-        missing = np.sign(missing) * np.maximum(np.abs(missing) - quiet, 0.0)
-        return field + spread(missing.astype(np.float32), cuts, order=1) * np.float32(gain * GAIN)
+        missing -= np.clip(missing, -quiet, quiet)
+        return field + spread(missing * strength, cuts, order=1)
 
     start = ndimage.gaussian_filter(mask.values, 0.5) if of.noise > NOISY else mask.values
     field = np.clip((spread(start, cuts, order=3) - 0.5) * gain * STEEP, -REACH, REACH)
-    smooth = SMOOTH * (1.0 + SMOOTH_NOISE * of.noise)
-    return on_cells(_rounds(field, explain, smooth, size, ROUNDS), mask, cuts)
+    width = SMOOTH * (1.0 + SMOOTH_NOISE * of.noise)
+    return on_cells(_rounds(field, explain, width, size, ROUNDS), mask, cuts)
 
 
 def level_field_of_voxels(mask: Volume, target: float = TARGET) -> Volume:
@@ -69,32 +70,31 @@ def level_field_of_voxels(mask: Volume, target: float = TARGET) -> Volume:
     cuts = cuts_of(mask, target)
     if not inside.any() or inside.all():
         return on_cells(np.where(spread(inside.astype(np.float32), cuts, order=1) > 0.5, REACH, -REACH), mask, cuts)
-    reach = np.float32(max(mask.spacing))
+    reach, zero = np.float32(max(mask.spacing)), np.float32(0.0)
 
     def agree(field: Array) -> Array:
-        short = 0.5 - gather(np.clip(0.5 + field / RAMP, 0.0, 1.0), cuts)
-        wrong = np.where(inside, np.maximum(short, 0.0), np.minimum(short, 0.0))
-        return field + spread(wrong.astype(np.float32), cuts, order=1) * reach
+        short = np.float32(0.5) - gather(_filled(field), cuts)
+        wrong = np.where(inside, np.maximum(short, zero), np.minimum(short, zero))
+        return field + spread(wrong * reach, cuts, order=1)
 
     start = ndimage.gaussian_filter(_signed_distance(inside, mask.spacing), START_WHOLE)
     field = np.clip(spread(start, cuts, order=3), -REACH, REACH)
     return on_cells(_rounds(field, agree, SMOOTH_WHOLE, cell_size(mask, cuts), ROUNDS_WHOLE), mask, cuts)
 
 
-def _rounds(field: Array, step: Step, smooth: float, size: tuple[float, float, float], rounds: int) -> Array:
-    """Give back and smooth, in turn; every second time make it a distance again."""
-    width = [smooth / side for side in size]
+def _filled(field: Array) -> Array:
+    """The share of each cell that lies inside."""
+    return np.clip(field * np.float32(1.0 / RAMP) + np.float32(0.5), np.float32(0.0), np.float32(1.0))
+
+
+def _rounds(field: Array, step: Step, width: float, size: tuple[float, float, float], rounds: int) -> Array:
+    """Give back and smooth by `width` mm, in turn; every second time make it a distance again."""
+    widths = [width / side for side in size]
     for number in range(rounds):
-        field = _twicing(step(field), width)
+        field = twicing(step(field), widths, "nearest")
         if number % 2:
             field = _as_distance(field, size)
     return field
-
-
-def _twicing(field: Array, width: list[float]) -> Array:
-    """Smoothing by `width` cells that keeps a quadratic as it is."""
-    once = ndimage.gaussian_filter(field, width, mode="nearest")
-    return np.asarray(2.0 * once - ndimage.gaussian_filter(once, width, mode="nearest"))
 
 
 def _as_distance(field: Array, size: tuple[float, float, float]) -> Array:

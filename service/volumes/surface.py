@@ -12,6 +12,9 @@ from skimage.measure import marching_cubes
 
 from service.volumes.volume import Matrix, Volume
 
+TOGETHER = 1000  # points looked at together, so that what is computed of them stays near the processor
+FLAT, SHORT = 1e-12, 1e-12  # mm4, mm2: a triangle or a side that is none
+LEAF = 64  # points of a tree's leaf
 NEAR = 4  # mesh vertices whose triangles are tried: the nearest triangle touches one of them on a marching-cubes mesh
 
 
@@ -55,23 +58,20 @@ def sample(field: Volume, points: Matrix, order: int = 1) -> Matrix:
     return np.asarray(ndimage.map_coordinates(field.values, index.T, order=order, mode="nearest"), dtype=np.float64)
 
 
+def tree_of(points: Matrix) -> cKDTree:
+    """To ask for the nearest of `points` (n, 3). Tuned to a tumor within a surface, where very many are almost as near."""
+    return cKDTree(points, leafsize=LEAF, balanced_tree=False, compact_nodes=False)
+
+
 def nearest_points(points: Matrix, mesh: Mesh) -> Matrix:
     """For each of `points` (n, 3) the nearest point (n, 3) of the mesh, on its triangles and not only on their corners."""
-    tree = cKDTree(mesh.vertices)
     count = min(NEAR, len(mesh.vertices))
-    _, near = tree.query(points, k=count)
-    best = mesh.vertices[near.reshape(len(points), -1)[:, 0]]
-    shortest = np.linalg.norm(points - best, axis=1)
-    incident = _incident_faces(mesh)
-    for column in range(count):
-        for face_column in range(incident.shape[1]):
-            faces = incident[near.reshape(len(points), -1)[:, column], face_column]
-            found = _nearest_on_triangles(points, mesh.vertices[mesh.faces[faces]])
-            distance = np.linalg.norm(points - found, axis=1)
-            closer = distance < shortest
-            best = np.where(closer[:, None], found, best)
-            shortest = np.where(closer, distance, shortest)
-    return np.asarray(best)
+    _, near = tree_of(mesh.vertices).query(points, k=count)
+    triangles = _Triangles.of(mesh)
+    faces = _incident_faces(mesh)[near.reshape(len(points), count)].reshape(len(points), -1)
+    starts = range(0, len(points), TOGETHER)
+    parts = [triangles.nearest(points[n : n + TOGETHER], faces[n : n + TOGETHER]) for n in starts]
+    return np.concatenate([np.zeros((0, 3)), *parts])
 
 
 def _incident_faces(mesh: Mesh) -> NDArray[np.int64]:
@@ -85,33 +85,67 @@ def _incident_faces(mesh: Mesh) -> NDArray[np.int64]:
     return np.asarray(order[np.minimum(position, len(order) - 1)] // 3, dtype=np.int64)
 
 
-def _nearest_on_triangles(points: Matrix, triangles: Matrix) -> Matrix:
-    """Nearest point of triangle n, `triangles` (n, 3, 3), to point n (Ericson, Real-Time Collision Detection, 5.1.5)."""
-    a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
-    inside = _nearest_on_plane(points, a, b, c)
-    edges = np.stack([_nearest_on_segment(points, *ends) for ends in ((a, b), (b, c), (c, a))])
-    lengths = np.linalg.norm(edges - points, axis=2)
-    edge = edges[np.argmin(lengths, axis=0), np.arange(len(points))]
-    return np.where(np.isnan(inside[:, :1]), edge, inside)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Triangles:
+    """Triangles as a corner (m, 3) and the two sides that leave it, with the products (m,) of the sides."""
+
+    corner: Matrix
+    one: Matrix
+    two: Matrix
+    ones: Matrix
+    both: Matrix
+    twos: Matrix
+
+    @classmethod
+    def of(cls, mesh: Mesh) -> _Triangles:
+        a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
+        one, two = b - a, c - a
+        return cls(a, one, two, _dot(one, one), _dot(one, two), _dot(two, two))
+
+    def nearest(self, points: Matrix, faces: NDArray[np.int64]) -> Matrix:
+        """The nearest point (n, 3) to each of `points` on those of the triangles that `faces` (n, some) names for it."""
+        named = np.sort(faces, axis=1)
+        once = np.ones(named.shape, dtype=bool)
+        once[:, 1:] = named[:, 1:] != named[:, :-1]
+        point, face = np.nonzero(once)[0], named[once]
+        along, square = self._in_plane(points[point] - self.corner[face], face)
+        first = np.concatenate([[0], np.flatnonzero(np.diff(point)) + 1])
+        shortest = np.minimum.reduceat(square, first)[point]
+        best = np.full(len(points), len(square))
+        found = np.flatnonzero(square <= shortest)
+        np.minimum.at(best, point[found], found)
+        face, (v, w) = face[best], along[:, best]
+        return np.asarray(self.corner[face] + v[:, None] * self.one[face] + w[:, None] * self.two[face])
+
+    def _in_plane(self, away: Matrix, face: NDArray[np.int64]) -> tuple[Matrix, Matrix]:
+        """How far (2, n) along both sides of its triangle the nearest point to one `away` (n, 3) from its corner is.
+
+        And the square (n,) of the distance, less that to the corner. The foot of the perpendicular where it falls inside the
+        triangle, else the best of the sides (Ericson, Real-Time Collision Detection, 5.1.5).
+        """
+        ones, both, twos = self.ones[face], self.both[face], self.twos[face]
+        p, q = _dot(self.one[face], away), _dot(self.two[face], away)
+        scale = ones * twos - both * both
+        flat = scale <= FLAT
+        scale[flat] = np.inf
+        v, w = (twos * p - both * q) / scale, (ones * q - both * p) / scale
+        square = v * (v * ones + 2.0 * (w * both - p)) + w * (w * twos - 2.0 * q)
+        out = np.flatnonzero((v < 0) | (w < 0) | (v + w > 1) | flat)
+        v[out], w[out], square[out] = _on_sides(ones[out], both[out], twos[out], p[out], q[out])
+        return np.stack([v, w]), square + _dot(away, away)
 
 
-def _nearest_on_plane(points: Matrix, a: Matrix, b: Matrix, c: Matrix) -> Matrix:
-    """The foot of the perpendicular where it falls inside the triangle, NaN elsewhere."""
-    ab, ac, ap = b - a, c - a, points - a
-    d00, d01, d11 = _dot(ab, ab), _dot(ab, ac), _dot(ac, ac)
-    d20, d21 = _dot(ap, ab), _dot(ap, ac)
-    scale = d00 * d11 - d01 * d01
-    scale = np.where(scale > 1e-12, scale, np.nan)
-    v, w = (d11 * d20 - d01 * d21) / scale, (d00 * d21 - d01 * d20) / scale
-    within = (v >= 0) & (w >= 0) & (v + w <= 1)
-    foot = a + v[:, None] * ab + w[:, None] * ac
-    return np.where(within[:, None], foot, np.nan)
-
-
-def _nearest_on_segment(points: Matrix, a: Matrix, b: Matrix) -> Matrix:
-    ab = b - a
-    along = _dot(points - a, ab) / np.maximum(_dot(ab, ab), 1e-12)
-    return np.asarray(a + np.clip(along, 0.0, 1.0)[:, None] * ab)
+def _on_sides(ones: Matrix, both: Matrix, twos: Matrix, p: Matrix, q: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """How far (n,) along both sides of a triangle the nearest point of its outline is, and the square as above."""
+    third = np.maximum(ones + twos - 2.0 * both, SHORT)
+    s = np.clip(p / np.maximum(ones, SHORT), 0.0, 1.0)
+    t = np.clip(q / np.maximum(twos, SHORT), 0.0, 1.0)
+    u = np.clip((q - p - both + ones) / third, 0.0, 1.0)
+    zero = np.zeros_like(s)
+    v, w = np.stack([s, zero, 1.0 - u]), np.stack([zero, t, u])
+    square = v * (v * ones + 2.0 * (w * both - p)) + w * (w * twos - 2.0 * q)
+    best = square.argmin(axis=0), np.arange(len(s))
+    return v[best], w[best], square[best]
 
 
 def _dot(a: Matrix, b: Matrix) -> Matrix:
