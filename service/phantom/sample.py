@@ -65,23 +65,38 @@ def index_box(volume: Volume, box: Box) -> tuple[tuple[int, int, int], tuple[int
 
 def fill(body: Body, part: Volume) -> Array:
     """The fraction for each voxel of `part`, shape (k, j, i)."""
-    reach = float(np.linalg.norm(part.spacing)) / 2
+    turn = part.affine[:3, :3].T
+    reach = float(np.linalg.norm(sub_offsets() @ turn, axis=1).max())
     values = np.empty(part.shape, dtype=np.float32)
     for k in range(part.shape[0]):
         index = np.stack(np.meshgrid([k], range(part.shape[1]), range(part.shape[2]), indexing="ij"), axis=-1)
         distance = body.distance(part.to_mm(index[0]))
         plane = (distance < 0).astype(np.float32)
         mixed = np.abs(distance) <= reach
-        plane[mixed] = _supersample(body, part, index[0][mixed])
+        plane[mixed] = _supersample(body, part.to_mm(index[0][mixed].astype(np.float64)), turn)
         values[k] = plane
     return values
 
 
-def _supersample(body: Body, part: Volume, index: NDArray[np.integer]) -> Array:
-    offsets = sub_offsets() @ part.affine[:3, :3].T
-    chunks = np.array_split(part.to_mm(index.astype(np.float64)), max(1, len(index) * len(offsets) // CHUNK))
-    filled = [np.mean(body.distance(chunk[:, None] + offsets) < 0, axis=1, dtype=np.float32) for chunk in chunks]
-    return np.concatenate(filled)
+def _supersample(body: Body, centers: Floats, turn: Floats) -> Array:
+    """The fraction (n,) of voxels at `centers` (n, 3): layer by layer, of which most lie wholly on one side."""
+    layers, rows = sub_offsets().reshape(SUPERSAMPLING[0], -1, 3), len(centers) * SUPERSAMPLING[0]
+    middles, spread = layers.mean(axis=1) @ turn, (layers[0] - layers[0].mean(axis=0)) @ turn
+    reach = float(np.linalg.norm(spread, axis=1).max())
+    points = (centers[:, None] + middles).reshape(rows, 3)
+    filled = np.empty(rows, dtype=np.int64)
+    for some in np.array_split(np.arange(rows), max(1, rows // CHUNK)):
+        distance = body.distance(points[some])
+        filled[some] = len(spread) * (distance < 0)
+        mixed = some[np.abs(distance) <= reach]
+        filled[mixed] = _counted(body, points[mixed], spread)
+    return filled.reshape(-1, SUPERSAMPLING[0]).sum(axis=1).astype(np.float32) / np.float32(layers[..., 0].size)
+
+
+def _counted(body: Body, points: Floats, offsets: Floats) -> NDArray[np.int64]:
+    """How many of the places at `offsets` (m, 3) from each of `points` (n, 3) the body fills."""
+    chunks = np.array_split(points, max(1, len(points) * len(offsets) // CHUNK))
+    return np.concatenate([np.count_nonzero(body.distance(some[:, None] + offsets) < 0, axis=1) for some in chunks])
 
 
 def sub_offsets() -> Floats:
