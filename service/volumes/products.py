@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
@@ -42,21 +41,26 @@ def twicing(values: Array, widths: Sequence[float], mode: Mode = "reflect") -> A
     return np.float32(2.0) * once - smooth(once, widths, mode)
 
 
-def along(values: Array, axis: int, weights: Array, blocks: Sequence[Block] = ((slice(None), slice(None)),)) -> Array:
-    """Each line of `values` (k, j, i) along `axis` times `weights` (new, old); `blocks`: rows, and the columns not 0 in them."""
-    values = np.ascontiguousarray(values, dtype=np.float32)
-    before, count, after = values.shape[:axis], values.shape[axis], values.shape[axis + 1 :]
-    result = np.empty((*before, len(weights), *after), dtype=np.float32)
-    if not after:
-        rows, onto = values.reshape(-1, count), result.reshape(-1, len(weights))
-        for new, old in blocks:
-            np.matmul(rows[:, old], weights[new, old].T, out=onto[:, new])
-        return result
-    planes = values.reshape(math.prod(before), count, math.prod(after))
-    many = result.reshape(len(planes), len(weights), -1)
-    for new, old in blocks:
-        np.matmul(weights[new, old], planes[:, old], out=many[:, new])
+def along(values: Array, axis: int, weights: Array, blocks: Sequence[Block] = ()) -> Array:
+    """Each line of `values` (k, j, i) along `axis` times `weights` (new, old).
+
+    `blocks`: rows, and the columns that are not 0 in them. The products are many and small, one for each plane: of large ones
+    the library would start threads, which cost more than they bring.
+    """
+    result = np.empty((*values.shape[:axis], len(weights), *values.shape[axis + 1 :]), dtype=np.float32)
+    order = (1, 0, 2) if axis == 0 else (0, 1, 2)
+    planes, onto = values.transpose(order), result.transpose(order)
+    for new, old in blocks or _rows(len(weights)):
+        if axis == 2:
+            np.matmul(planes[:, :, old], weights[new, old].T, out=onto[:, :, new])
+        else:
+            np.matmul(weights[new, old], planes[:, old], out=onto[:, new])
     return result
+
+
+def _rows(count: int) -> tuple[Block, ...]:
+    """All rows of a matrix that is not a band."""
+    return tuple((slice(n, min(count, n + BLOCK)), slice(None)) for n in range(0, count, BLOCK))
 
 
 @lru_cache(maxsize=128)
