@@ -13,6 +13,8 @@ import structlog
 # Some hundred processes are started here. Where nothing may keep compiled modules, each compiles the libraries anew: 7 of 11 s.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# One test runs on each core: threads of a matrix product would wait for each other, and burn the time of the test beside it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,7 @@
-"""The margin against analytic truth on 100 phantoms, with contours in fractions and in whole voxels.
+"""The margin of the product's own phantoms against their truth, with contours in fractions and in whole voxels.
 
 Four grids, tumor and zone at random sub-voxel places, every third tumor below the capsule. Seeds and limits are fixed before
-the method is looked at; `just validate` runs more of them.
+the method is looked at; `just validate` runs 200 of them. The fixed tenth of the margin's validation has 500 of other shapes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ import pytest
 from service.codes import UNDETERMINED
 from service.features.margin import AT_MOST_3, THRESHOLD, categorize
 from service.features.precision import disagreement, precision
-from service.phantom.patient import make_masks
+from service.phantom.bodies import Grown
+from service.phantom.patient import AROUND
 from service.phantom.recipe import Wish, random_recipe
+from service.phantom.sample import fraction, index_box
+from service.phantom.scene import bodies
+from service.phantom.truth import minimum_margin
 from service.regions.margin_surface import margin_surface
 from service.regions.region import Kind, Region
 from service.study.model import Vector
 
 GRIDS: tuple[Vector, ...] = ((1.0, 1.0, 1.0), (3.0, 1.2, 1.2), (4.0, 1.4, 1.4), (3.0, 1.4, 1.4))
-EACH = 25
+EACH = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,17 @@ class Outcome:
 
 def measure(seed: int, spacing: Vector, *, binary: bool) -> Outcome:
     """The margin of one random phantom from its true contours."""
-    phantom = make_masks(random_recipe(seed, spacing, Wish(subcapsular=seed % 3 == 0)))
-    truth = phantom.truth.minimum_margin
-    regions = {
-        kind: Region(kind, mask.with_values((mask.values > 0.5).astype(np.float32)) if binary else mask, "truth", binary=binary)
-        for kind, mask in phantom.masks.items()
-    }
-    surface = margin_surface(regions[Kind.TUMOR], regions[Kind.ABLATION_ZONE], regions[Kind.LIVER])
+    recipe = random_recipe(seed, spacing, Wish(subcapsular=seed % 3 == 0))
+    truth, shapes = minimum_margin(recipe.lesion).value, bodies(recipe)
+    near = recipe.t1.empty().crop(*index_box(recipe.t1.empty(), Grown(recipe.lesion.zone_body, AROUND).bounds()))
+
+    def region(kind: Kind) -> Region:
+        mask = fraction(shapes[kind], near)
+        return Region(
+            kind, mask.with_values((mask.values > 0.5).astype(np.float32)) if binary else mask, "truth", binary=binary
+        )
+
+    surface = margin_surface(region(Kind.TUMOR), region(Kind.ABLATION_ZONE), region(Kind.LIVER))
     sure = precision(surface.minimum, surface, THRESHOLD)
     category, _ = categorize(sure, entire=True, disagreement=disagreement(surface))
     equivocal = category == UNDETERMINED
@@ -57,22 +65,21 @@ def measure(seed: int, spacing: Vector, *, binary: bool) -> Outcome:
 
 
 @pytest.mark.slow
-def test_margin_of_100_phantoms() -> None:
+def test_margin_from_fractions() -> None:
     """Contours in fractions: the number is right, the interval honest, the category never confidently wrong."""
     found = [measure(1000 + seed, grid, binary=False) for grid in GRIDS for seed in range(EACH)]
     errors = np.abs([outcome.error for outcome in found])
-    assert len(found) == 100
     assert errors.mean() < 0.25
     assert errors.max() < 0.8
     assert not any(outcome.wrong for outcome in found)
-    assert np.mean([outcome.covered for outcome in found]) >= 0.93
+    assert sum(not outcome.covered for outcome in found) <= 4  # of 36: where 95 of 100 hold, more fail once in 30 such samples
     assert np.mean([outcome.equivocal for outcome in found if outcome.clear]) <= 0.10
 
 
 @pytest.mark.slow
 def test_margin_from_whole_voxels_is_less_sure_but_never_confidently_wrong() -> None:
     """A reader's SEG knows whole voxels only: at slices of 3 and 4 mm the error grows, and so must the interval."""
-    found = [measure(1000 + seed, grid, binary=True) for grid in GRIDS for seed in range(8)]
+    found = [measure(1000 + seed, grid, binary=True) for grid in GRIDS for seed in range(5)]
     assert np.mean(np.abs([outcome.error for outcome in found])) < 0.45
     assert not any(outcome.wrong for outcome in found)
     assert np.mean([outcome.covered for outcome in found]) >= 0.9

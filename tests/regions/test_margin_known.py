@@ -16,7 +16,7 @@ from service.errors import Unusable
 from service.regions.margin_surface import MarginSurface, margin_surface
 from service.regions.region import Kind, Region
 from service.volumes.volume import Array, Volume
-from tests.shapes import Inside, ball, grid, region
+from tests.shapes import Inside, ball, fractions, grid
 
 Edges = tuple[float, float, float]  # k, j, i: how many voxels from the corner of the grid
 Spacing = tuple[float, float, float]
@@ -41,17 +41,14 @@ SPHERES = [  # tumor radius, zone radius, shift of the tumor along x, minimum ma
     ("spacing", "tumor", "zone", "shift", "truth"),
     [(GRIDS[0], *sphere) for sphere in SPHERES] + [(GRIDS[1], *sphere) for sphere in SPHERES[::3]],
 )
-@pytest.mark.parametrize("binary", [False, True])
-def test_spheres(spacing: Spacing, tumor: float, zone: float, shift: float, truth: float, *, binary: bool) -> None:
+def test_spheres(spacing: Spacing, tumor: float, zone: float, shift: float, truth: float) -> None:
     onto = grid(22.0, spacing)
-    found = margin_surface(
-        region(Kind.TUMOR, ball(tumor, (shift, 0, 0)), onto, binary=binary),
-        region(Kind.ABLATION_ZONE, ball(zone), onto, binary=binary),
-        None,
-    )
-    # Where the spheres are concentric every point is a candidate, and the minimum collects all errors of the surface.
-    assert_margin(found.minimum, truth, 0.6 if binary else 0.3, binary=binary)
-    assert not found.capsule_modelled
+    inner, outer = (fractions(inside, onto).values for inside in (ball(tumor, (shift, 0, 0)), ball(zone)))
+    for binary in (False, True):
+        found = measured(inner, outer, None, onto, binary=binary)
+        # Where the spheres are concentric every point is a candidate, and the minimum collects all errors of the surface.
+        assert_margin(found.minimum, truth, 0.6 if binary else 0.3, binary=binary)
+        assert not found.capsule_modelled
 
 
 def block(low: Edges, high: Edges, onto: Volume) -> Array:
@@ -209,8 +206,7 @@ def beyond(normal: tuple[float, float, float], distance: float) -> Inside:
 
 @pytest.mark.parametrize("normal", [(1, 0, 0), (0, 0, 1), (0, 1, 1), (1, 2, 3), (3, 1, -1)], ids=str)
 @pytest.mark.parametrize("spacing", GRIDS[:2])
-@pytest.mark.parametrize("binary", [False, True])
-def test_ball_before_a_plane(spacing: Spacing, normal: tuple[float, float, float], *, binary: bool) -> None:
+def test_ball_before_a_plane(spacing: Spacing, normal: tuple[float, float, float]) -> None:
     """Everything is treated up to an oblique plane 11 mm away: 11 - 7 = 4 mm.
 
     The voxel that counts is as long as its shadow on the normal. Whole voxels leave the pole of the ball and a plane that is
@@ -218,15 +214,12 @@ def test_ball_before_a_plane(spacing: Spacing, normal: tuple[float, float, float
     at the pole averages over the curve of the ball within the voxel.
     """
     onto = grid(17.0, spacing)
-    found = margin_surface(
-        region(Kind.TUMOR, ball(7.0), onto, binary=binary),
-        region(Kind.ABLATION_ZONE, beyond(normal, 11.0), onto, binary=binary),
-        None,
-    )
+    tumor, zone = (fractions(inside, onto).values for inside in (ball(7.0), beyond(normal, 11.0)))
     shadow = float(np.abs(np.array(normal)) @ np.array(spacing[::-1]) / np.linalg.norm(normal))
     curve = float(np.sum(np.square(spacing))) / (24.0 * 7.0)
     whole = 1.0 if np.count_nonzero(normal) == 1 else 0.5
-    assert found.minimum == pytest.approx(4.0, abs=whole * shadow if binary else 0.2 * shadow + curve)
+    for binary, off in ((False, 0.2 * shadow + curve), (True, whole * shadow)):
+        assert measured(tumor, zone, None, onto, binary=binary).minimum == pytest.approx(4.0, abs=off)
 
 
 @pytest.mark.parametrize(
