@@ -90,7 +90,8 @@ def _supersample(body: Body, centers: Floats, turn: Floats) -> Array:
         filled[some] = len(spread) * (distance < 0)
         mixed = some[np.abs(distance) <= reach]
         filled[mixed] = _counted(body, points[mixed], spread)
-    return filled.reshape(-1, SUPERSAMPLING[0]).sum(axis=1).astype(np.float32) / np.float32(layers[..., 0].size)
+    total = filled.reshape(-1, SUPERSAMPLING[0]).sum(axis=1).astype(np.float32)
+    return np.asarray(total / np.float32(layers[..., 0].size))
 
 
 def _counted(body: Body, points: Floats, offsets: Floats) -> NDArray[np.int64]:

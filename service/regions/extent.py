@@ -28,7 +28,7 @@ def uncovered_ml(tumor: Mesh, fields: Fields, distances: Sequence[float]) -> Map
     low, left = _near(tumor, fields.untreated, reach)
     within = np.argwhere(left > 0)
     index = within + low
-    away, _ = tree_of(tumor.vertices).query(fields.untreated.to_mm(index), distance_upper_bound=reach)
+    away, _ = tree_of(tumor.vertices).query(fields.untreated.to_mm(index.astype(np.float64)), distance_upper_bound=reach)
     depth = fields.tumor.values[tuple(index.T)]
     away = np.where(depth > 0, -depth, away)
     shares = left[tuple(within.T)]

@@ -60,8 +60,9 @@ def gather(cells: Array, cuts: Index) -> Array:
     for axis, cut in enumerate(cuts):
         if cut > 1:
             parts = np.moveaxis(result, axis, 0)
-            result = np.moveaxis(sum(parts[n::cut] for n in range(cut)) * np.float32(1.0 / cut), 0, axis)
-    return np.asarray(result, dtype=np.float32)
+            total: Array = sum((parts[n::cut] for n in range(1, cut)), parts[::cut])
+            result = np.moveaxis(total * np.float32(1.0 / cut), 0, axis)
+    return result
 
 
 def repeat(values: NDArray[np.bool_], cuts: Index) -> NDArray[np.bool_]:

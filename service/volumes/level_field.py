@@ -84,7 +84,7 @@ def level_field_of_voxels(mask: Volume, target: float = TARGET) -> Volume:
 
 def _filled(field: Array) -> Array:
     """The share of each cell that lies inside."""
-    return np.clip(field * np.float32(1.0 / RAMP) + np.float32(0.5), np.float32(0.0), np.float32(1.0))
+    return np.asarray(np.clip(field * np.float32(1.0 / RAMP) + np.float32(0.5), np.float32(0.0), np.float32(1.0)))
 
 
 def _rounds(field: Array, step: Step, width: float, size: tuple[float, float, float], rounds: int) -> Array:
