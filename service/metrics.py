@@ -24,7 +24,10 @@ REJECTED = Counter(
     "cryomargin_associations_rejected", "Associations that were not let in, by why.", ["reason"], registry=REGISTRY
 )
 FSYNC_SECONDS = Histogram(
-    "cryomargin_fsync_seconds", "Until a written file is durable: fsync, rename, fsync.", buckets=_FAST, registry=REGISTRY
+    "cryomargin_fsync_seconds",
+    "Until a written file is durable: journal or fsync, rename, fsync.",
+    buckets=_FAST,
+    registry=REGISTRY,
 )
 INDEX_SECONDS = Histogram(
     "cryomargin_index_seconds", "Until the row of an instance is committed.", buckets=_FAST, registry=REGISTRY

@@ -181,11 +181,13 @@ def _text(value: bytes, charset: bytes) -> str:
     names = [name.strip() for name in charset.decode("latin-1").rstrip("\0 ").split("\\")]
     encodings = [python_encoding.get(name, "iso8859") for name in names]
     text = "".join(_fragment(part, encodings[0]) for part in _BEFORE_ESCAPE.split(value))
-    return "".join(char for char in text if char.isprintable()).strip()
+    return (text if text.isprintable() else "".join(char for char in text if char.isprintable())).strip()
 
 
 def _fragment(part: bytes, first: str) -> str:
     """What stands up to the next escape sequence (PS3.5 6.1.2.5); unknown ones and letters are replaced, nothing warns."""
+    if not part.startswith(b"\x1b"):
+        return str(part.decode(first, errors="replace"))
     escape = next((code for code in CODES_TO_ENCODINGS if part.startswith(code)), b"")
     encoding = CODES_TO_ENCODINGS.get(escape, first)
     letters = part if encoding in handled_encodings else part[len(escape) :]

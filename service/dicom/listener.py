@@ -138,6 +138,7 @@ class Listener:
         self._callers.hang_up()
         _wait(lambda: self._callers.idle and not getattr(server, "busy", False), _LAST_STORE_S)
         self._callers.rejections.close()
+        self._files.end_journal()
         log.info("stopped", aborted=late)
 
     def _serve_fast(self) -> Server:
@@ -172,12 +173,14 @@ class Listener:
 
     def _recover(self) -> None:
         swept = self._files.sweep()
+        restored = self._files.begin_journal()
         found = self._index.reconcile(self._files, self._read_header)
         self._index.close_all_associations(self._clock())
         self._quarantine.tidy()
         log.info(
             "recovered",
             part_files=len(swept),
+            restored=len(restored),
             added=len(found.added),
             duplicates=len(found.duplicates),
             lost=len(found.lost),

@@ -132,13 +132,13 @@ class Reception:
         if self._files.free_bytes() - size < self._min_free_bytes:
             raise TryAgain("reception.disk", "The disk is nearly full.")
 
-    def keep(self, offered: Offered, incoming: Incoming) -> Answer:
-        """Make a whole instance durable and known.
+    def keep(self, offered: Offered, incoming: Incoming, head: int) -> Answer:
+        """Make a whole instance durable and known; its data set begins behind `head` bytes.
 
         Raises:
             CryomarginError, OSError: when that cannot be; nothing of it may then stay.
         """
-        header = self._header(offered, incoming)
+        header = self._header(offered, incoming, head)
         contradiction = _contradiction(header, offered)
         if contradiction:
             return self.set_aside(offered, incoming, Answer(DOES_NOT_MATCH, contradiction))
@@ -156,9 +156,8 @@ class Reception:
         self._quarantine.keep(incoming, refusal, self._clock())
         return answer
 
-    def _header(self, offered: Offered, incoming: Incoming) -> HeaderLike:
+    def _header(self, offered: Offered, incoming: Incoming, head: int) -> HeaderLike:
         """Nearly always the first bytes hold all that is asked; a header that is longer is read from the file."""
-        head = len(file_head(offered.sop_class_uid, offered.sop_instance_uid, offered.transfer_syntax_uid))
         beginning = incoming.read(_BEGINNING, head)
         try:
             return self._read_header(memoryview(beginning), offered.transfer_syntax_uid)
@@ -224,7 +223,7 @@ class Arriving:
         answer = Answer(PROCESSING_FAILURE, "The instance was already answered or abandoned.")
         if self._incoming is not None:
             with self._answering():
-                answer = self._reception.keep(self._offered, self._incoming)
+                answer = self._reception.keep(self._offered, self._incoming, self._incoming.size - self.size)
         answer = self._refusal or answer
         self.abandon()
         metrics.answered(answer.status, self.size)

@@ -23,6 +23,7 @@ from service.store.migrate import migrate
 
 _ADVISORY_LOCK = 0x43525950  # "CRYP": any number will do, as long as all of us use the same
 _CACHE_KIB = 32 * 1024  # of each connection: a new row touches a page in each index, and those of a large one are not 2 MB
+_CHECKPOINT_PAGES = 8000  # 32 MB: a checkpoint waits for the disk, and copies a page that changed often only once
 _BEGIN = "begin_with"  # the execution option that says how a transaction starts
 
 
@@ -145,6 +146,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves; the driver would begin only before the first change
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -152,5 +154,7 @@ def _begin_sqlite(connection: Connection) -> None:
     if synchronous is None:
         connection.exec_driver_sql("BEGIN")
         return
-    connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+    if connection.info.get(_BEGIN) != synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+        connection.info[_BEGIN] = synchronous
     connection.exec_driver_sql("BEGIN IMMEDIATE")

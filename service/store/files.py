@@ -2,7 +2,7 @@
 
 A key is made here and never holds anything that came over the network. `received/` holds instances, `made/` our own
 objects, `incoming/` files that are still being written. The order write, fsync, rename, fsync of the directory is what
-makes `commit` a promise (rename(2), fsync(2)).
+makes `commit` a promise (rename(2), fsync(2)); where a `journal` is kept, one flush of it stands for all of that.
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from service.errors import TryAgain
 from service.metrics import FSYNC_SECONDS
+from service.store.journal import Journal, Record, sync_all, take_over
 from service.store.records import Kept
 
 RECEIVED = "received"
 MADE = "made"
 _INCOMING = "incoming"
+_JOURNAL = "journal"
+_MUCH_ROOM = 1 << 30  # bytes free: with less, the journal takes none of it
 _SUFFIX = ".dcm"
 _KEY = re.compile(rf"(?:{RECEIVED}|{MADE})/[0-9a-f]{{2}}/[0-9a-f]{{32}}\{_SUFFIX}")
 _FILE_MODE = 0o640
@@ -36,12 +41,13 @@ class Incoming:
     It holds a lock on its part file for as long as it lives, which is how `Files.sweep` tells it from a leftover.
     """
 
-    def __init__(self, part: Path, target: Path, key: str) -> None:
+    def __init__(self, part: Path, target: Path, key: str, journal: Journal | None = None) -> None:
         self.part = part
         self._target = target
         self._key = key
+        self._journal = journal
         self._digest = hashlib.sha256()
-        self._size = 0
+        self.size = 0  # bytes so far
         self._renamed = False
         # Unbuffered: pieces are large, and what was written can be read back at once.
         self._descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
@@ -67,7 +73,7 @@ class Incoming:
     def write(self, content: bytes | bytearray | memoryview) -> None:
         """Append `content`."""
         self._digest.update(content)
-        self._size += len(content)
+        self.size += len(content)
         written = os.write(self._descriptor, content)
         while written < len(content):
             written += os.write(self._descriptor, memoryview(content)[written:])
@@ -79,11 +85,20 @@ class Incoming:
     @FSYNC_SECONDS.time()
     def commit(self) -> Kept:
         """Make the file durable under its key; when this returns, a power failure does not lose it."""
-        os.fsync(self._descriptor)
-        self.part.rename(self._target)
-        self._renamed = True
-        _fsync_folder(self._target.parent)
-        return Kept(self._key, self._digest.hexdigest(), self._size)
+        kept = self.so_far
+        with self._journalled(kept) as durable:
+            if not durable:
+                os.fsync(self._descriptor)
+            self.part.rename(self._target)
+            self._renamed = True
+        if not durable:
+            _fsync_folder(self._target.parent)
+        return kept
+
+    def _journalled(self, kept: Kept) -> AbstractContextManager[bool]:
+        if self._journal is None:
+            return nullcontext(enter_result=False)
+        return self._journal.keeping(self._target.stem, kept.sha256, lambda: self.read(kept.size, 0), kept.size)
 
     def set_aside(self, target: Path) -> Kept:
         """Give it another name than its key, without the promise that `commit` makes.
@@ -93,12 +108,12 @@ class Incoming:
         """
         self.part.rename(target)
         self._renamed = True
-        return Kept(target.name, self._digest.hexdigest(), self._size)
+        return Kept(target.name, self._digest.hexdigest(), self.size)
 
     @property
     def so_far(self) -> Kept:
         """What was written until now."""
-        return Kept(self._key, self._digest.hexdigest(), self._size)
+        return Kept(self._key, self._digest.hexdigest(), self.size)
 
 
 class Files:
@@ -111,10 +126,38 @@ class Files:
         for kind in (RECEIVED, MADE):
             _make_shards(self.root / kind)
         _fsync_folder(self.root)
+        self._journal: Journal | None = None
+
+    def begin_journal(self) -> tuple[str, ...]:
+        """Keep a journal of what arrives from now on; gives the keys of files that only the journal of a crash still held.
+
+        The part files of the crash must have been swept.
+
+        Raises:
+            TryAgain: when the disk does not take them; the journal stays as it is.
+        """
+        segments = take_over(self.root / _JOURNAL)
+        try:
+            restored = tuple(record.name for segment in segments for record in segment.records() if self._restore(record))
+            self._sync()  # what a killed process had received may not be on the disk yet
+            for segment in segments:
+                segment.clear()
+            _fsync_folder(self.root / _JOURNAL)
+        except OSError as fault:
+            why = fault.strerror or type(fault).__name__
+            raise TryAgain("store.journal", f"What arrived before a crash cannot be put into its files: {why}") from fault
+        self._journal = Journal(segments, self._sync, lambda: self.free_bytes() > _MUCH_ROOM)
+        return tuple(_key(RECEIVED, name) for name in restored)
+
+    def end_journal(self) -> None:
+        """Make durable what only the journal keeps durable, and keep none any more."""
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.close()
 
     def receive(self) -> Incoming:
         """A new file for an instance that is arriving."""
-        return self._incoming(RECEIVED)
+        return self._incoming(RECEIVED, self._journal)
 
     def write_object(self, content: bytes) -> Kept:
         """Keep an object of our own, as durably as a received one."""
@@ -167,10 +210,29 @@ class Files:
         for path in (self.root / kind).glob(f"*/*{_SUFFIX}"):
             yield path.relative_to(self.root).as_posix()
 
-    def _incoming(self, kind: str) -> Incoming:
-        name = uuid.uuid4().hex
-        key = f"{kind}/{name[:2]}/{name}{_SUFFIX}"
-        return Incoming(self.root / _INCOMING / f"{name}.part", self.root / key, key)
+    def _incoming(self, kind: str, journal: Journal | None = None, name: str = "") -> Incoming:
+        name = name or uuid.uuid4().hex
+        key = _key(kind, name)
+        return Incoming(self.root / _INCOMING / f"{name}.part", self.root / key, key, journal)
+
+    def _restore(self, record: Record) -> bool:
+        """Give a file the content that it must have; whether it had not."""
+        key = _key(RECEIVED, record.name)
+        if hashlib.sha256(record.content).hexdigest() != record.sha256:  # written, but never flushed: nothing was promised
+            return False
+        if self.exists(key) and self.describe(key).sha256 == record.sha256:
+            return False
+        with self._incoming(RECEIVED, name=record.name) as incoming:
+            incoming.write(record.content)
+            incoming.commit()
+        return True
+
+    def _sync(self) -> None:
+        sync_all(self.root)
+
+
+def _key(kind: str, name: str) -> str:
+    return f"{kind}/{name[:2]}/{name}{_SUFFIX}"
 
 
 def _make_shards(folder: Path) -> None:

@@ -1,0 +1,272 @@
+"""A second copy of what has just arrived, in a few files that keep their size: durable with one flush, for all who wait.
+
+A file is durable under its name after three waits for the disk: for its content, for the rename, for the folder. Its content
+in a journal whose blocks exist is durable after one. So an instance is written to both; the journal is flushed, the rest may
+take its time. When a segment is full, everything is synced at leisure, and the segment is used again. After a crash the
+journal says what the files must hold.
+
+The order is the promise: flushed, then renamed. Whatever has a name is synced or in the journal.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+import threading
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+LONGEST = 8 << 20  # bytes of a content: for a larger one the waits cost nothing beside the writing
+_SEGMENT = 32 << 20
+_STEP = 4 << 20  # a segment grows to its size in these steps, and then stays
+_BLOCK = 4096  # no record shares a block with another: to write one can harm none that is kept
+_SEGMENTS = 2  # one is written while the other is made superfluous
+_LAST_S = 10.0  # how long the end waits for what is under way
+_SUFFIX = ".journal"
+_MAGIC = b"CRYOJRN1"
+_HEAD = struct.Struct("<8s8s16s32sQ")  # magic, the run it belongs to, name, SHA-256 and length of the content
+_SUM = struct.Struct("<L")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a file must hold: its name (32 hexadecimal digits), the SHA-256 (hex) of its content, and the content."""
+
+    name: str
+    sha256: str
+    content: bytes
+
+
+class Segment:
+    """One file of the journal; it holds a lock as long as it is open, which tells it from one that a crash left behind.
+
+    Raises:
+        BlockingIOError: when somebody else has it open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.written = 0  # records since it was begun, and how many of them are durable
+        self.durable = 0
+        self.flushing = False
+        self.nameless = 0  # records whose file has not got its name yet
+        self._end = 0
+        self._run = os.urandom(8)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise
+        self._size = os.fstat(self._descriptor).st_size
+
+    def append(self, name: str, sha256: str, content: bytes, may_grow: Callable[[], bool]) -> bool:
+        """Write a record, not yet durable; False when there is no room for it."""
+        head = _HEAD.pack(_MAGIC, self._run, bytes.fromhex(name), bytes.fromhex(sha256), len(content))
+        length = _HEAD.size + _SUM.size + len(content)
+        end = self._end + length + -length % _BLOCK
+        if end > _SEGMENT or (end > self._size and not self._grow(end, may_grow)):
+            return False
+        if os.pwritev(self._descriptor, [head, _SUM.pack(zlib.crc32(head)), content], self._end) != length:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self._end, self.written = end, self.written + 1
+        return True
+
+    def flush(self) -> None:
+        """Make what was written durable."""
+        os.fdatasync(self._descriptor)
+
+    def records(self) -> Iterator[Record]:
+        """What the last run wrote, up to the first record that is not whole."""
+        place, run = 0, None
+        while (found := self._record(place)) is not None and run in (None, found[0]):
+            run, record, place = found
+            yield record
+
+    def clear(self) -> None:
+        """Forget all records, durably."""
+        if self._size:
+            os.pwrite(self._descriptor, bytes(_BLOCK), 0)
+            self.flush()
+        self.written = self.durable = self._end = 0
+        self._run = os.urandom(8)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._descriptor)
+
+    def _grow(self, end: int, may_grow: Callable[[], bool]) -> bool:
+        """Blocks that exist and have been written: only these are durable with one flush. On a full disk it stays as it is."""
+        if not may_grow():
+            return False
+        size = min(_SEGMENT, end + -end % _STEP)
+        with suppress(OSError):
+            while self._size < size:
+                self._size += os.pwrite(self._descriptor, bytes(min(_STEP, size - self._size)), self._size)
+        return self._size >= end
+
+    def _record(self, place: int) -> tuple[bytes, Record, int] | None:
+        """The run of the record at a place, the record, and where the next one would begin."""
+        head = os.pread(self._descriptor, _HEAD.size + _SUM.size, place)
+        if len(head) < _HEAD.size + _SUM.size or _SUM.unpack_from(head, _HEAD.size)[0] != zlib.crc32(head[: _HEAD.size]):
+            return None
+        magic, run, name, digest, length = _HEAD.unpack_from(head)
+        if magic != _MAGIC or length > LONGEST:
+            return None
+        content = os.pread(self._descriptor, length, place + len(head))
+        end = place + len(head) + length
+        return run, Record(name.hex(), digest.hex(), content), end + -end % _BLOCK
+
+
+class Journal:
+    """Keeps what arrives until it is synced; for many threads. When it cannot, whoever asks has to sync for himself.
+
+    `sync` makes every file durable that has its name; `may_grow` says whether the disk has room for larger segments.
+    """
+
+    def __init__(self, segments: list[Segment], sync: Callable[[], None], may_grow: Callable[[], bool]) -> None:
+        self._segment, *self._free = segments
+        self._all = tuple(segments)
+        self._sync = sync
+        self._may_grow = may_grow
+        self._changed = threading.Condition()
+        self._broken = False
+
+    @contextmanager
+    def keeping(self, name: str, sha256: str, content: Callable[[], bytes], size: int) -> Iterator[bool]:
+        """Inside, the content is durable if this gives True; its file must have got its name when the context ends.
+
+        Raises:
+            OSError: when the disk failed.
+        """
+        segment = self._append(name, sha256, content()) if size <= LONGEST else None
+        if segment is None:
+            yield False
+            return
+        try:
+            self._flush(*segment)
+            yield True
+        finally:
+            with self._changed:
+                segment[0].nameless -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Sync all files and forget the records; these stay for the next start after a fault, or while somebody is at it."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._broken or self._idle, _LAST_S):
+                return
+        if not self._broken:
+            self._sync()
+            self._segment.clear()
+        for segment in self._all:
+            segment.close()
+
+    @property
+    def _idle(self) -> bool:
+        return not self._segment.nameless and len(self._free) == len(self._all) - 1
+
+    def _append(self, name: str, sha256: str, content: bytes) -> tuple[Segment, int] | None:
+        with self._changed:
+            if self._broken or not any(self._written(name, sha256, content) for _ in self._rooms()):
+                return None
+            self._segment.nameless += 1
+            return self._segment, self._segment.written
+
+    def _rooms(self) -> Iterator[None]:
+        """Where a record may find room: in the segment that is being written, then in the next one."""
+        yield
+        if self._turn():
+            yield
+
+    def _written(self, name: str, sha256: str, content: bytes) -> bool:
+        return self._segment.append(name, sha256, content, self._may_grow)
+
+    def _turn(self) -> bool:
+        """Go on in the next segment, and empty this one; False while that is still going on with the one before."""
+        if not self._free or not self._segment.written:
+            return False
+        threading.Thread(target=self._empty, args=(self._segment,), name="journal", daemon=True).start()
+        self._segment = self._free.pop()
+        return True
+
+    def _empty(self, segment: Segment) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not segment.nameless)
+        try:
+            self._sync()
+            segment.clear()
+        except OSError as fault:
+            self._break(fault)
+        else:
+            with self._changed:
+                self._free.append(segment)
+                self._changed.notify_all()
+
+    def _flush(self, segment: Segment, number: int) -> None:
+        """Until record `number` of the segment is durable: one of those who wait flushes for all."""
+        while upto := self._my_turn(segment, number):
+            try:
+                segment.flush()
+            except OSError as fault:
+                self._break(fault)
+                raise
+            with self._changed:
+                segment.durable, segment.flushing = upto, False
+                self._changed.notify_all()
+
+    def _my_turn(self, segment: Segment, number: int) -> int:
+        """How many records are to be flushed by this thread; 0 when its own is durable."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._broken or segment.durable >= number or not segment.flushing)
+            if segment.durable >= number:
+                return 0
+            if self._broken:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            segment.flushing = True
+            return segment.written
+
+    def _break(self, fault: OSError) -> None:
+        """After a flush that failed nobody knows what is on the disk (fsync(2)): nothing more is entrusted to the journal."""
+        log.error("journal_failed", reason=fault.strerror or type(fault).__name__)
+        with self._changed:
+            self._broken = True
+            self._changed.notify_all()
+
+
+def take_over(folder: Path) -> list[Segment]:
+    """The segments below `folder` that nobody has open, and new ones where these are too few."""
+    folder.mkdir(mode=0o750, exist_ok=True)
+    segments = []
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        with suppress(BlockingIOError):
+            segments.append(Segment(path))
+    while len(segments) < _SEGMENTS:
+        segments.append(Segment(folder / f"{uuid.uuid4().hex}{_SUFFIX}"))
+    return segments
+
+
+def sync_all(folder: Path) -> None:
+    """Make everything durable on the file system of `folder`: syncfs(2), which the standard library lacks.
+
+    Raises:
+        OSError: when something could not be written.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
