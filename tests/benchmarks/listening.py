@@ -38,6 +38,14 @@ class NoIndex:
         return Reconciled()
 
 
+class Unsynced(Files):
+    """Files that nobody promises anything about."""
+
+    def begin_journal(self) -> tuple[str, ...]:
+        """Keep none."""
+        return ()
+
+
 def _listen(folder: Path, *, durable: bool, fast: bool, certificate: str) -> None:
     index: Any = Index.open(f"sqlite:///{folder}/index.db") if durable else NoIndex()
     if not durable:
@@ -52,7 +60,8 @@ def _listen(folder: Path, *, durable: bool, fast: bool, certificate: str) -> Non
         fast=fast,
         tls=credentials,
     )
-    listener = Listener(options, Files(folder / "content"), index, read_header, lambda: datetime.now(UTC))
+    files = (Files if durable else Unsynced)(folder / "content")
+    listener = Listener(options, files, index, read_header, lambda: datetime.now(UTC))
     listener.start()
     (folder / "port.part").write_text(str(listener.address[1]))
     (folder / "port.part").rename(folder / "port")

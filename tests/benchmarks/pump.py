@@ -91,6 +91,17 @@ class Pump:
         if SUCCESS not in content:
             raise RuntimeError("an instance was not taken")
 
+    def store_large(self, size: int) -> None:
+        """One instance with `size` bytes of pixels, a P-DATA at a time: it need not fit into memory."""
+        uid = str(generate_uid())
+        head = encode(an_image(uid, {"PixelData": None})) + struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OW", 0, size)
+        self._raw.socket.sendall(p_data(command(0x0001, data=True, instance=uid), control=3) + p_data(head))
+        room = self.longest - 6
+        piece = p_data(bytes(room))
+        for _ in range((size - 1) // room):
+            self._raw.socket.sendall(piece)
+        self.store(p_data(bytes((size - 1) % room + 1), control=2))
+
     def release(self) -> None:
         """The end."""
         self._raw.send(RELEASE).receive()

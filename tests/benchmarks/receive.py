@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from service.dicom.reception import file_head
-from tests.benchmarks.pump import PLACE, Message, Pump, data_set, pump, self_signed, storm, trusting, uid_of
+from tests.benchmarks.pump import PLACE, Pump, data_set, pump, self_signed, storm, trusting, uid_of
 from tests.benchmarks.receivers import AE_TITLE, Receiver, orthanc, ours, storescp
 from tests.dicom.raw import Raw, associate_request, echo
 from tests.dicom.wire import EXPLICIT, MR
@@ -142,10 +142,9 @@ def _storm(place: Path, effort: Effort) -> Iterator[Line]:
 def _memory(place: Path, effort: Effort) -> Iterator[Line]:
     """An object that is larger than what may be used to receive it."""
     with _running(place, ours) as (receiver,):
-        large = data_set(effort.huge)
         sender = Pump(receiver.port)
         began = time.perf_counter()
-        sender.store(Message.of(large, sender.longest).numbered(1))
+        sender.store_large(effort.huge)
         seconds = time.perf_counter() - began
         sender.release()
         what = f"one object of {effort.huge / 1e9:.1f} GB, durable"
