@@ -1,4 +1,8 @@
-"""One study from files to objects, without engine and network: what the service's child process and `analyse DIR` both do."""
+"""One study from files to objects, without engine and network: what the service's child process and `analyse DIR` both do.
+
+What draws and writes the report is imported when there is something to report: it is half of what a process loads, and most
+studies of a hospital are none that can be measured.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -18,11 +22,9 @@ from service.dicom.drawings import read_drawings
 from service.dicom.read import Unreadable, read_instances, read_planes
 from service.errors import Faulty, Unusable
 from service.jobs.messages import MadeFile
-from service.jobs.networks import load_network
 from service.jobs.software import software
 from service.options import AnalysisOptions, Earlier
 from service.pipeline import ReadStudy, analyse, choose_phases, without_findings
-from service.report.compose import Made, compose, compose_refusal
 from service.report.record import to_record
 from service.report.result import Result
 from service.report.uids import NOT_ASSESSABLE
@@ -31,6 +33,10 @@ from service.study.model import Instance, Phase, Study
 from service.study.overrule import Understood, rules_for, understood
 from service.study.roles import assign_roles
 from service.volumes.build import PixelPlane
+
+if TYPE_CHECKING:
+    from service.regions.table import Segmenter
+    from service.report.compose import Made
 
 Progress = Callable[[str, int], None]
 NOTHING_EARLIER = Earlier()
@@ -77,9 +83,10 @@ def analyse_files(
         read = read_study(paths, options, created_at, content_version=content_version, earlier=earlier)
         phases = understood(read.study, read.roles)
         progress("read", 20)
-        network = load_network(options.network) if options.network else None
-        result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10), network)
+        result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10), _network(options))
         progress("report", 92)
+        from service.report.compose import compose
+
         made = compose(result, source_headers(result, read.study.drawings), options)
         return Outcome(to_record(result), made, phases=phases)
     except Faulty as fault:
@@ -88,11 +95,21 @@ def analyse_files(
         return _refused(read, fault, options, phases)
 
 
+def _network(options: AnalysisOptions) -> Segmenter | None:
+    if not options.network:
+        return None
+    from service.jobs.networks import load_network
+
+    return load_network(options.network)
+
+
 def _refused(read: ReadStudy | None, fault: Unusable, options: AnalysisOptions, phases: tuple[Understood, ...]) -> Outcome:
     """Why there is no result, with the report that says so where one is wanted and the study has an image to report on."""
     refused = Outcome(code=fault.code, sentence=fault.sentence, phases=phases)
     if NOT_ASSESSABLE not in options.outputs or read is None or not read.study.phases:
         return refused
+    from service.report.compose import compose_refusal
+
     result = without_findings(read)
     try:
         made = compose_refusal(result, source_headers(result, ()), f"{fault.sentence} [{fault.code}]")

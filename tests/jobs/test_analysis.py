@@ -9,7 +9,6 @@ from pydicom import dcmread
 
 from service.dicom.header_scan import read_header
 from service.errors import Faulty
-from service.jobs import analysis
 from service.jobs.analysis import Outcome, analyse_files, content_version_of, read_study, write_made
 from service.jobs.example import example_patient
 from service.jobs.software import software
@@ -17,6 +16,7 @@ from service.jobs.truth import Verdict, compare
 from service.options import AnalysisOptions, Earlier
 from service.phantom.patient import PhantomPatient
 from service.phantom.write import write_study
+from service.report import compose
 from service.report.compose import Made
 from service.report.tracking import CONTINUED
 from service.store.files import Files
@@ -172,7 +172,7 @@ def test_an_object_that_may_not_leave_is_a_failure_with_its_sentence(
     def kept_back(*_arguments: object) -> tuple[Made, ...]:
         raise Faulty("check.broken", "The object 'sr' is kept back.")
 
-    monkeypatch.setattr(analysis, "compose", kept_back)
+    monkeypatch.setattr(compose, "compose", kept_back)
     outcome = analyse_files(paths, OPTIONS, WHEN, content_version="abc")
     assert (outcome.failed, outcome.sentence, outcome.record) == (True, "The object 'sr' is kept back.", None)
     assert write_made(outcome, tmp_path) == ()
