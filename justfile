@@ -102,3 +102,7 @@ bench-stow *options:
 # A million instances in the index: what the API answers, and how fast instances are taken in.
 bench-index *options:
     uv run python -m tests.benchmarks.index {{ options }}
+
+# Old studies leave while new ones come: what that costs the new ones.
+bench-purge *options:
+    uv run python -m tests.benchmarks.purge {{ options }}

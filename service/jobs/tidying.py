@@ -15,6 +15,7 @@ from service.store.index import Index
 from service.store.retention import Stock
 
 LOOK_S = 60.0
+PIECE = 5  # studies in one transaction: others wait for that long
 
 log = structlog.get_logger("retention")
 
@@ -29,7 +30,7 @@ class Keeping:
     longest: Mapping[Stock, timedelta] = field(default_factory=dict)
     begin: time = time(22)
     end: time = time(5)
-    share: float = 0.2
+    share: float = 0.1
 
     def is_quiet(self, now: time) -> bool:
         """Whether it is one of the hours in which things may leave; they may go past midnight.
@@ -75,26 +76,23 @@ class Tidying:
 
     def look(self) -> int:
         """Remove what is old, as long as the hours are quiet; gives how many studies lost something."""
-        removed = 0
         self._rest_of_before()
-        for stock, longest in self._keeping.longest.items():
-            for _study in self._leaving(stock, self._clock() - longest):
-                removed += 1
+        removed = sum(sum(self._leaving(stock, self._clock() - longest)) for stock, longest in self._keeping.longest.items())
         if removed:
             log.info("removed", studies=removed)
         return removed
 
-    def _leaving(self, stock: Stock, before: datetime) -> Iterator[str]:
-        """Studies of which something was removed, one after the other."""
+    def _leaving(self, stock: Stock, before: datetime) -> Iterator[int]:
+        """How many studies lost something, piece by piece."""
         while old := self._index.retention.old(stock, before):
-            done = False
-            for one in old:
+            done = 0
+            for piece in (old[first : first + PIECE] for first in range(0, len(old), PIECE)):
                 if not self._may_go_on():
                     return
                 began = self._ticks()
-                if self._index.retention.doom(one, before, self._clock()):
-                    done = True
-                    yield one.study_instance_uid
+                gone = self._index.retention.doom(piece, before, self._clock())
+                yield gone
+                done += gone
                 self._pause(began)
                 self._rest_of_before()
             if not done:

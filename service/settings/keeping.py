@@ -23,7 +23,7 @@ class Retention(Table):
     output_days: Days = 0
     begin: Hour = "22:00"
     end: Hour = "05:00"
-    share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.2
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
 
     @model_validator(mode="after")
     def _some_time(self) -> Retention:

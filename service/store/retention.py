@@ -59,15 +59,10 @@ class Retention:
             query = select(study.c.study_instance_uid).where(_may_leave(stock, before)).order_by(study.c.last_received_at)
             return [Old(stock, uid) for uid in connection.scalars(query.limit(limit))]
 
-    def doom(self, old: Old, before: datetime, at: datetime) -> bool:
-        """Let it leave, unless something happened to the study since; the files are left to do."""
+    def doom(self, old: Sequence[Old], before: datetime, at: datetime) -> int:
+        """Let these leave, but for studies to which something happened since; the files are left to do. Gives how many left."""
         with self._database.write() as connection:
-            this = (study.c.study_instance_uid == old.study_instance_uid) & _may_leave(old.stock, before)
-            if connection.execute(select(study.c.study_instance_uid).where(this)).first() is None:
-                return False
-            _LEAVE[old.stock](connection, old.study_instance_uid)
-            note(connection, old.study_instance_uid, "removed", _SAID[old.stock], at)
-            return True
+            return sum(_doom(connection, one, before, at) for one in old)
 
     def doomed(self, limit: int = 100) -> list[str]:
         """Keys of files that no row names any more and that are to go."""
@@ -78,6 +73,15 @@ class Retention:
         """These files are gone."""
         with self._database.write(synced=False) as connection:
             connection.execute(delete(doomed).where(doomed.c.content_key.in_(keys)))
+
+
+def _doom(connection: Connection, old: Old, before: datetime, at: datetime) -> bool:
+    this = (study.c.study_instance_uid == old.study_instance_uid) & _may_leave(old.stock, before)
+    if connection.execute(select(study.c.study_instance_uid).where(this)).first() is None:
+        return False
+    _LEAVE[old.stock](connection, old.study_instance_uid)
+    note(connection, old.study_instance_uid, "removed", _SAID[old.stock], at)
+    return True
 
 
 def _may_leave(stock: Stock, before: datetime) -> Any:

@@ -18,8 +18,8 @@ from service.store.retention import Stock
 from tests.jobs.conftest import Store
 
 DAYS = {Stock.RECEIVED: timedelta(days=30)}
-ALWAYS = Keeping(DAYS, time(0), time(23, 59, 59))
-STUDIES = 4
+ALWAYS = Keeping(DAYS, time(0), time(23, 59, 59), share=0.2)
+STUDIES = 7  # more than one piece
 
 
 def finished(store: Store, number: int) -> None:
@@ -74,7 +74,7 @@ def test_others_get_their_share_of_the_time(filled: Store, monkeypatch: pytest.M
     monkeypatch.setattr(made._stop, "wait", pauses.append)
     made.look()
     assert set(pauses) == {4.0}
-    assert len(pauses) == 2 * STUDIES  # rows and files of each
+    assert len(pauses) == 4  # rows and files of two pieces
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])

@@ -51,7 +51,7 @@ def test_of_a_study_that_ended_everything_may_leave_in_its_time(index: Index, fi
     for stock in Stock:
         assert index.retention.old(stock, at(-1)) == []
         assert index.retention.old(stock, BEFORE) == [Old(stock, STUDY)]
-        assert index.retention.doom(Old(stock, STUDY), BEFORE, NOW)
+        assert index.retention.doom([Old(stock, STUDY)], BEFORE, NOW)
         assert index.retention.old(stock, BEFORE) == []
 
     detail = index.study(STUDY)
@@ -100,7 +100,7 @@ def test_what_is_unsent_held_failed_or_awaited_stays(index: Index, files: Files,
 
     for stock in Stock:
         assert index.retention.old(stock, BEFORE) == []
-        assert not index.retention.doom(Old(stock, STUDY), BEFORE, NOW)
+        assert not index.retention.doom([Old(stock, STUDY)], BEFORE, NOW)
     assert index.retention.doomed() == []
 
 
@@ -126,7 +126,7 @@ def test_a_result_that_went_nowhere_stays(index: Index, files: Files) -> None:
 
 def test_a_start_after_a_crash_takes_no_doomed_file_for_a_new_one(index: Index, files: Files) -> None:
     finished(index, files)
-    assert index.retention.doom(Old(Stock.RECEIVED, STUDY), BEFORE, NOW)
+    assert index.retention.doom([Old(Stock.RECEIVED, STUDY)], BEFORE, NOW)
     found = index.reconcile(files, read_header)
 
     assert (found.added, found.unreadable, found.lost) == ((), (), ())
@@ -137,7 +137,7 @@ def test_a_start_after_a_crash_takes_no_doomed_file_for_a_new_one(index: Index, 
 def test_without_images_a_study_cannot_be_analysed_again(index: Index, files: Files) -> None:
     """It would be found unusable, and lose the result that it has."""
     finished(index, files)
-    index.retention.doom(Old(Stock.RECEIVED, STUDY), BEFORE, NOW)
+    index.retention.doom([Old(Stock.RECEIVED, STUDY)], BEFORE, NOW)
     with pytest.raises(Unusable, match="no longer here: send it again"):
         index.operators.rerun(STUDY, Begin.ANALYSE, order(99))
     index.operators.rerun(STUDY, Begin.DELIVER, order(99))
@@ -145,7 +145,7 @@ def test_without_images_a_study_cannot_be_analysed_again(index: Index, files: Fi
 
 def test_the_same_image_is_new_when_it_comes_again(index: Index, files: Files) -> None:
     finished(index, files)
-    index.retention.doom(Old(Stock.RECEIVED, STUDY), BEFORE, NOW)
+    index.retention.doom([Old(Stock.RECEIVED, STUDY)], BEFORE, NOW)
     row = arrival(3, seconds=20 * DAY)
     assert index.add_instance(row) is Added.NEW
     detail = index.study(STUDY)
