@@ -95,22 +95,6 @@ def choose_phases(read: ReadStudy) -> tuple[PhaseUse, ...]:
     return tuple(_use(phase, guess, best) for phase, guess in guesses)
 
 
-def without_findings(read: ReadStudy) -> Result:
-    """What there is to say of a study that cannot be measured: the phases that were looked at."""
-    uses = tuple(replace(use, used=True) for use in choose_phases(read))
-    return Result(
-        study_instance_uid=read.study.study_instance_uid,
-        content_version=read.content_version,
-        created_at=read.created_at,
-        software=read.software,
-        verdict="",
-        reference=uses[0],
-        phases=uses,
-        tumors=(),
-        predecessors=read.predecessors,
-    )
-
-
 def _preference(pair: tuple[Phase, RoleGuess]) -> tuple[bool, float, float]:
     """Smaller is better: what a person told, of diffusion-weighted phases the strongest weighting, else the surest."""
     phase, guess = pair

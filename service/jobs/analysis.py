@@ -24,7 +24,7 @@ from service.errors import Faulty, Unusable
 from service.jobs.messages import MadeFile
 from service.jobs.software import software
 from service.options import AnalysisOptions, Earlier
-from service.pipeline import ReadStudy, analyse, choose_phases, without_findings
+from service.pipeline import ReadStudy, analyse, choose_phases
 from service.report.record import to_record
 from service.report.result import Result
 from service.report.uids import NOT_ASSESSABLE
@@ -110,12 +110,28 @@ def _refused(read: ReadStudy | None, fault: Unusable, options: AnalysisOptions, 
         return refused
     from service.report.compose import compose_refusal
 
-    result = without_findings(read)
+    result = _without_findings(read)
     try:
         made = compose_refusal(result, source_headers(result, ()), f"{fault.sentence} [{fault.code}]")
     except Faulty as own:
         return replace(refused, code=own.code, sentence=own.sentence, failed=True)
     return replace(refused, made=made)
+
+
+def _without_findings(read: ReadStudy) -> Result:
+    """What there is to say of a study that cannot be measured: the phases that were looked at."""
+    uses = tuple(replace(use, used=True) for use in choose_phases(read))
+    return Result(
+        study_instance_uid=read.study.study_instance_uid,
+        content_version=read.content_version,
+        created_at=read.created_at,
+        software=read.software,
+        verdict="",
+        reference=uses[0],
+        phases=uses,
+        tumors=(),
+        predecessors=read.predecessors,
+    )
 
 
 def read_study(

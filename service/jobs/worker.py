@@ -88,7 +88,7 @@ class Worker:
     def _arrived(self, activity: Activity, now: datetime, verdict: Complete) -> None:
         """Close the version of a study that is there, unless it has to wait for more than its images."""
         required, study = self._when.required, activity.study_instance_uid
-        absent = missing(required, self._index.modalities(study)) if required.groups else ""
+        absent = missing(required, self._index.work.modalities(study)) if required.groups else ""
         why = waits(required, absent, activity.last_received_at, now)
         if why:
             self._say(activity, why)
@@ -99,7 +99,7 @@ class Worker:
 
     def _say(self, activity: Activity, sentence: str) -> None:
         if activity.sentence != sentence:
-            self._index.say_receiving(activity.study_instance_uid, sentence)
+            self._index.work.say_receiving(activity.study_instance_uid, sentence)
 
     def _submit_waiting(self) -> None:
         now, waiting = self._clock(), self._index.work.jobs_of(self._share.worker)

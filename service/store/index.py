@@ -96,16 +96,6 @@ class Index:
         with self._database.read() as connection:
             return arrivals.activities(connection)
 
-    def modalities(self, study_uid: str) -> frozenset[str]:
-        """The modalities of what the analysis of a study may read."""
-        with self._database.read() as connection:
-            return arrivals.modalities(connection, study_uid)
-
-    def say_receiving(self, study_uid: str, sentence: str) -> None:
-        """Let a study that is still being received say what it waits for."""
-        with self._database.write(synced=False) as connection:
-            arrivals.say_receiving(connection, study_uid, sentence)
-
     def reconcile(self, files: Files, read_header: ReadHeader) -> Reconciled:
         """Start-up: give files their rows back and mark rows whose file is gone."""
         return reconcile(self._database, files, read_header)

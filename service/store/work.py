@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from service.store import versions
+from service.store import arrivals, versions
 from service.store.database import Database
 from service.store.orders import Queue, Share, Start
 from service.store.records import Begin, State, Version
@@ -34,6 +34,16 @@ class Work:
                 return []
         with self._database.write() as connection:
             return [_take(connection, one, share.worker) for one in _claimable(connection, share)]
+
+    def modalities(self, study_uid: str) -> frozenset[str]:
+        """The modalities of what the analysis of a study may read."""
+        with self._database.read() as connection:
+            return arrivals.modalities(connection, study_uid)
+
+    def say_receiving(self, study_uid: str, sentence: str) -> None:
+        """Let a study that is still being received say what it waits for."""
+        with self._database.write(synced=False) as connection:
+            arrivals.say_receiving(connection, study_uid, sentence)
 
     def waiting(self) -> int:
         """How many studies wait for a worker."""

@@ -114,7 +114,7 @@ def _ratios(index: Index, purge: Purge, store: Callable[[Index], float], studies
     for number in range(rounds):
         if purge.removed >= studies:
             return
-        seconds = {}
+        seconds: dict[bool, float] = {}
         for leaving in (True, False) if number % 2 else (False, True):
             if leaving:
                 with purge.running():
