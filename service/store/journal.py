@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import structlog
 
@@ -30,6 +31,7 @@ _SEGMENT = 32 << 20
 _STEP = 4 << 20  # a segment grows to its size in these steps, and then stays
 _BLOCK = 4096  # no record shares a block with another: to write one can harm none that is kept
 _SEGMENTS = 2  # one is written while the other is made superfluous
+_LONGEST_S = 3600.0  # how long a record is kept at most; files are removed on purpose after a day at the earliest
 _LAST_S = 10.0  # how long the end waits for what is under way
 _SUFFIX = ".journal"
 _MAGIC = b"CRYOJRN1"
@@ -61,6 +63,7 @@ class Segment:
         self.durable = 0
         self.flushing = False
         self.nameless = 0  # records whose file has not got its name yet
+        self._began = 0.0
         self._end = 0
         self._run = os.urandom(8)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -80,8 +83,14 @@ class Segment:
             return False
         if os.pwritev(self._descriptor, [head, _SUM.pack(zlib.crc32(head)), content], self._end) != length:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self._began = self._began if self.written else monotonic()
         self._end, self.written = end, self.written + 1
         return True
+
+    @property
+    def age(self) -> float:
+        """How old its oldest record is, s."""
+        return monotonic() - self._began if self.written else 0.0
 
     def flush(self) -> None:
         """Make what was written durable."""
@@ -135,13 +144,17 @@ class Journal:
     `sync` makes every file durable that has its name; `may_grow` says whether the disk has room for larger segments.
     """
 
-    def __init__(self, segments: list[Segment], sync: Callable[[], None], may_grow: Callable[[], bool]) -> None:
+    def __init__(
+        self, segments: list[Segment], sync: Callable[[], None], may_grow: Callable[[], bool], longest_s: float = _LONGEST_S
+    ) -> None:
         self._segment, *self._free = segments
         self._all = tuple(segments)
         self._sync = sync
         self._may_grow = may_grow
         self._changed = threading.Condition()
         self._broken = False
+        self._over = threading.Event()
+        threading.Thread(target=self._age, args=(longest_s,), name="journal-age", daemon=True).start()
 
     @contextmanager
     def keeping(self, name: str, sha256: str, content: Callable[[], bytes], size: int) -> Iterator[bool]:
@@ -164,6 +177,7 @@ class Journal:
 
     def close(self) -> None:
         """Sync all files and forget the records; these stay for the next start after a fault, or while somebody is at it."""
+        self._over.set()
         with self._changed:
             if not self._changed.wait_for(lambda: self._broken or self._idle, _LAST_S):
                 return
@@ -200,6 +214,13 @@ class Journal:
         threading.Thread(target=self._empty, args=(self._segment,), name="journal", daemon=True).start()
         self._segment = self._free.pop()
         return True
+
+    def _age(self, longest_s: float) -> None:
+        """Let no record grow old: a crash would bring back a file that was removed on purpose since."""
+        while not self._over.wait(longest_s / 10):
+            with self._changed:
+                if self._segment.age > longest_s and not self._broken:
+                    self._turn()
 
     def _empty(self, segment: Segment) -> None:
         with self._changed:

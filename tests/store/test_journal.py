@@ -205,3 +205,18 @@ def test_a_disk_that_does_not_take_what_is_restored_is_said_so(files: Files) -> 
         patch.setattr(os, "write", full)
         with pytest.raises(TryAgain, match="No space left"):
             again.begin_journal()
+
+
+def test_no_record_grows_old(files: Files) -> None:
+    """What was removed on purpose long after it came does not come back with a crash."""
+    segments = journal.take_over(files.root / "other")
+    kept = journal.Journal(segments, lambda: None, lambda: True, longest_s=0.2)
+    with kept.keeping("0" * 32, "1" * 64, lambda: CONTENT, len(CONTENT)) as durable:
+        assert durable
+    first = segments[0]
+    assert len(list(first.records())) == 1
+    until = time.monotonic() + 10
+    while list(first.records()) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert list(first.records()) == []
+    kept.close()
