@@ -35,6 +35,7 @@ from service.store.records import (
     Version,
 )
 from service.store.retention import Retention
+from service.store.together import Together
 from service.store.work import Work
 from service.study.complete import Activity
 
@@ -48,6 +49,7 @@ class Index:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._together = Together(database)
         self.lines = Lines(database)
         self.operators = Operators(database)
         self.work = Work(database)
@@ -73,8 +75,8 @@ class Index:
 
     def add_instance(self, received: Received) -> Added:
         """Make the row of an instance whose file is durable; when this returns the instance may be acknowledged."""
-        with INDEX_SECONDS.time(), self._database.write(synced=False) as connection:
-            return arrivals.add_instance(connection, received)
+        with INDEX_SECONDS.time():
+            return self._together.add(received)
 
     def association_opened(self, association_id: str, peer: str, calling_ae: str, at: datetime) -> None:
         """Note an accepted association."""
