@@ -83,6 +83,10 @@ bench-engine *options:
 soak-parts *options:
     uv run python -m tests.validation.engine.soak {{ options }}
 
+# Have peers break off in every way that they can, beside honest ones (`--breaks 1000`).
+soak-breaking *options:
+    uv run python -m tests.validation.breaking {{ options }}
+
 # Look for bytes that break what reads the network (`--minutes 10`).
 fuzz *options:
     uv run python -m tests.validation.fuzz {{ options }}

@@ -14,7 +14,6 @@ from structlog.testing import capture_logs
 from service.dicom.reception import file_head
 from tests.dicom.conftest import Station
 from tests.dicom.raw import (
-    ABORT,
     ABORTED,
     ACCEPTED,
     DATA,
@@ -29,6 +28,7 @@ from tests.dicom.raw import (
     pdu,
 )
 from tests.dicom.wire import EXPLICIT, MR, Sender, an_image, encode, eventually
+from tests.validation.breaking import break_off
 
 Serve = Callable[..., Station]
 IMAGE = encode(an_image("1.2.3"))
@@ -223,22 +223,13 @@ def test_a_half_said_request_is_ended_by_the_time_for_it(serve: Serve) -> None:
 
 
 def test_nothing_is_left_of_many_that_break_off(serve: Serve) -> None:
-    """No thread, no descriptor, no file."""
+    """No thread, no descriptor, no file; `just soak-breaking` does it for longer."""
     station = serve(max_half_open=1000, max_half_open_per_peer=1000)
     assert echo(station.address)
-    ways: list[Callable[[Raw], object]] = [
-        lambda peer: peer.send(b"GET / HTTP/1.1\r\n\r\n"),
-        lambda peer: peer.send(associate_request()[:60]),
-        lambda peer: peer.associate().send(p_data(STORE, control=3), p_data(IMAGE[:100])),
-        lambda peer: peer.associate().send(p_data(STORE, control=3), pdu(DATA, bytes(200_000))),
-        lambda peer: peer.associate().send(ABORT),
-    ]
     assert eventually(lambda: station.listener.open_associations == 0)
     before = (threading.active_count(), descriptors())
     for number in range(60):
-        peer = Raw(station.address)
-        ways[number % len(ways)](peer)
-        peer.reset() if number % 3 else peer.socket.close()
+        break_off(station.address, number)
 
     assert eventually(lambda: (threading.active_count(), descriptors()) <= before)
     assert eventually(lambda: nothing_came(station))
