@@ -40,6 +40,16 @@ def test_hidden_part_is_counted(wide: Case) -> None:
     assert pytest.approx(60.0, abs=6.0) == found.value
 
 
+def test_a_contradiction_of_the_contour_is_no_chance(wide: Case) -> None:
+    """As little as noise may hide of an entire margin is not entire where the image shows another tissue than the contour."""
+    if wide.visibility is None:
+        pytest.fail("the case is not complete")
+    chance, said = (replace(wide, visibility=replace(wide.visibility, contradicted=share)) for share in (0.002, 0.01))
+    assert chance.entire
+    assert not said.entire
+    assert assessable.measure(said)[0].category == NO
+
+
 def test_without_surface_there_is_a_reason_and_no_number(wide: Case) -> None:
     (found,) = assessable.measure(replace(wide, surface=None, missing={"margin": "The tumor cannot be seen."}))
     assert found.status is Status.NOT_ASSESSABLE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from service.features.case import CONTRADICTED
 from service.regions.margin_surface import margin_surface
 from service.regions.region import Kind
 from service.regions.visibility import visibility
@@ -61,3 +62,30 @@ def test_liver_that_may_lie_beyond_the_volume_makes_the_margin_unknown() -> None
     hidden = (6.0 - (end - 7.0)) / 12.0
     assert pytest.approx(1.0 - hidden, abs=0.05) == surface.areas[seen.assessable].sum() / surface.areas.sum()
     assert "field_of_view" in seen.reasons
+
+
+@pytest.mark.parametrize("noise", [1.0, 2.0])
+def test_tissue_that_the_contour_does_not_name_contradicts_it(noise: float) -> None:
+    """In a cap of 10 % of the tumor's surface the image shows ablated tissue where the contour says tumor."""
+    onto, inner, _, image = scene(noise)
+    tumor, zone = region(Kind.TUMOR, ball(6.0), onto), region(Kind.ABLATION_ZONE, ball(13.0), onto)
+    index = np.stack(np.meshgrid(*[np.arange(size) for size in onto.shape], indexing="ij"), axis=-1).astype(np.float64)
+    points = onto.to_mm(index)
+    cap = points[..., 0] > 0.8 * np.maximum(np.linalg.norm(points, axis=-1), 1e-6)
+    other = image.with_values(image.values - np.float32(46.0) * np.where(cap, inner.values, 0.0).astype(np.float32))
+    surface = margin_surface(tumor, zone, None)
+    plain, told = (visibility(surface, tumor, zone, {"portal_venous": shown}) for shown in (image, other))
+    assert plain.contradicted == 0.0
+    assert CONTRADICTED < told.contradicted <= 0.12
+    assert told.contradicted <= told.reasons["tumor_contrast"] + 1e-9
+    # A second phase in which the tumor is plain takes the contradiction away: the first one may only be blind there.
+    both = visibility(surface, tumor, zone, {"portal_venous": other, "t2": image})
+    assert both.contradicted == 0.0
+
+
+def test_noise_hides_and_does_not_contradict() -> None:
+    onto, _, _, image = scene(60.0)
+    tumor, zone = region(Kind.TUMOR, ball(6.0), onto), region(Kind.ABLATION_ZONE, ball(13.0), onto)
+    seen = visibility(margin_surface(tumor, zone, None), tumor, zone, {"portal_venous": image})
+    assert seen.reasons["tumor_contrast"] > 0.02
+    assert seen.contradicted == 0.0
