@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.regions.margin_surface import MarginSurface
+from service.regions.patches import patches
 from service.regions.region import Region
 from service.regions.visibility import Visibility
 from service.study.model import Role
 from service.volumes.volume import Volume
 
-BY_CHANCE = 0.02  # of the surface: what noise hides on a good exam
+BY_CHANCE = 0.05  # of the surface: what noise hides on a good exam, here and there
+PLACE_BY_CHANCE = 0.012  # of the surface, in one place
 CONTRADICTED = 0.003  # of the surface; a few points where two tissues meet a third
 NEVER_BY_CHANCE = frozenset({"field_of_view", "no_signal"})  # reasons why a point is lost
 
@@ -41,14 +43,15 @@ class Case:
 
     @property
     def entire(self) -> bool:
-        """Whether the entire margin can be judged, but for what noise hides by chance.
+        """Whether the entire margin can be judged, but for what noise hides by chance: a little in many places.
 
         A void, a border or another tissue than that of the contour hides nothing so.
         """
         if self.surface is None or self.visibility is None or not self.surface.closed:
             return False
-        hidden = float(self.surface.areas[~self.visibility.assessable].sum() / self.surface.areas.sum())
-        by_chance = hidden <= BY_CHANCE and self.visibility.contradicted <= CONTRADICTED
+        hidden = patches(self.surface, ~self.visibility.assessable)
+        little = hidden.sum() <= BY_CHANCE and hidden.max(initial=0.0) <= PLACE_BY_CHANCE
+        by_chance = bool(little) and self.visibility.contradicted <= CONTRADICTED
         return by_chance and not NEVER_BY_CHANCE & self.visibility.reasons.keys()
 
     @property

@@ -17,10 +17,12 @@ from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
 from service.features.precision import DISAGREE, Precision, disagreement, precision
 from service.regions.margin_surface import MarginSurface
+from service.regions.narrow import Place, narrow_places
 
 THRESHOLD = 3.0  # mm, the margin of the source study
 DOUBTFUL = 0.01  # of a probability that is worth a sentence
-NAMED = 4  # places nearly as narrow whose positions are told
+NAMED = 6  # places nearly as narrow whose positions are told
+WIDE = 2.0  # mm that a place reaches, so that its narrowest point alone does not tell where it is
 
 CODE = ours("MINMARGIN", "Minimum ablation margin")
 AT_MOST_3 = ours("MARGINLE3", "<= 3 mm")
@@ -90,12 +92,12 @@ def why_lost(reasons: Mapping[str, float]) -> str:
 
 
 def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Finding:
-    places = surface.as_narrow(seen)
-    value = float(surface.margin[places[0]])
+    narrowest, *others = narrow_places(surface, seen)
+    value = float(surface.margin[narrowest.narrowest])
     sure = precision(value, surface, THRESHOLD)
     sure = replace(sure, low=min(sure.low, surface.lowest), least=min(sure.least, surface.lowest))
     answer, reason = categorize(sure, entire=case.entire, disagreement=disagreement(surface))
-    x, y, z = surface.points[places[0]]
+    x, y, z = surface.points[narrowest.narrowest]
     return Finding(
         name=NAME,
         title=TITLE,
@@ -107,7 +109,7 @@ def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Fin
         category=answer,
         interval=(sure.low, sure.high),
         reason=reason,
-        note=" ".join(_notes(surface, sure, places[1:], entire=case.entire)),
+        note=" ".join(_notes(surface, sure, (narrowest, *others), entire=case.entire)),
         place=(float(x), float(y), float(z)),
         contours=case.contours,
         inputs=case.keys,
@@ -115,21 +117,28 @@ def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Fin
     )
 
 
-def _notes(surface: MarginSurface, sure: Precision, ties: Sequence[int], *, entire: bool) -> Iterator[str]:
+def _notes(surface: MarginSurface, sure: Precision, places: Sequence[Place], *, entire: bool) -> Iterator[str]:
     if not entire:
         yield "Upper bound: part of the margin cannot be assessed."
     elif surface.lowest > THRESHOLD and DOUBTFUL <= sure.at_most <= 1.0 - DOUBTFUL:  # of the contours as they are
         yield f"Probability that it is {THRESHOLD:g} mm or less: {sure.at_most:.0%}."
-    if ties:
-        yield f"Nearly as narrow at {len(ties)} other place{'s' if len(ties) > 1 else ''}: {_named(surface, ties)}."
+    if places[0].reach >= WIDE:
+        yield f"Nearly as narrow up to {places[0].reach:.0f} mm from its place."
+    if others := places[1:]:
+        yield f"Nearly as narrow at {len(others)} other place{'s' if len(others) > 1 else ''}: {_named(surface, others)}."
     if not surface.capsule_modelled:
         yield "Capsule not modelled: no liver contour."
 
 
-def _named(surface: MarginSurface, places: Sequence[int]) -> str:
-    """Where they are, LPS mm; of many the narrowest."""
-    named = ["({:.0f}, {:.0f}, {:.0f})".format(*surface.points[place]) for place in places[:NAMED]]
-    return ", ".join(named) + (" mm" if len(places) <= NAMED else " mm, ...")
+def _named(surface: MarginSurface, places: Sequence[Place]) -> str:
+    """Where they are, LPS mm, and how far they reach; of very many the narrowest."""
+    named = "; ".join(_one_named(surface, place) for place in places[:NAMED])
+    return named if len(places) <= NAMED else f"{named}; ..."
+
+
+def _one_named(surface: MarginSurface, place: Place) -> str:
+    at = "({:.0f}, {:.0f}, {:.0f}) mm".format(*surface.points[place.narrowest])
+    return at if place.reach < WIDE else f"{at} and up to {place.reach:.0f} mm around"
 
 
 def _not_assessable(case: Case, reason: Reason) -> Finding:

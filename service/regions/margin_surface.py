@@ -29,7 +29,6 @@ WEDGE_NOISE = 2.0  # mm more for each unit of noise
 DEEPEST = 0.2  # mm that the deeper of the two levels stays away from where the field ends
 STEEPEST = 2.67  # times that; a wedge so flat that it recedes more is too uncertain to extrapolate
 BESIDE_CAPSULE = 1.5  # mm of liver, below which a place may be such a sheet or wedge
-TIED, APART = 0.3, 4.0  # mm: as narrow as the narrowest place, and another place
 CURVED, WIDELY = 1.0, 2.0  # mm to each side, at which the curvature of untreated liver is looked at
 BROAD = 0.5  # mm more than the minimum that are as good as it
 
@@ -93,18 +92,6 @@ class MarginSurface:
         """The point of the tumor surface where the margin is smallest, LPS mm."""
         x, y, z = self.points[int(np.argmin(self.margin))]
         return float(x), float(y), float(z)
-
-    def as_narrow(self, seen: NDArray[np.bool_], within: float = TIED, apart: float = APART) -> tuple[int, ...]:
-        """The indices of the points, out of those `seen`, where the margin is smallest: the minimum first.
-
-        Then those that are `within` mm as narrow and `apart` mm or more from each other: any of them may be the true place.
-        """
-        candidates = np.flatnonzero(seen & (self.margin <= self.margin[seen].min() + within))
-        found: list[int] = []
-        for index in candidates[np.argsort(self.margin[candidates])]:
-            if all(np.linalg.norm(self.points[index] - self.points[other]) >= apart for other in found):
-                found.append(int(index))
-        return tuple(found)
 
 
 def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: Volume | None = None) -> MarginSurface:

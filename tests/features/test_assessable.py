@@ -40,6 +40,22 @@ def test_hidden_part_is_counted(wide: Case) -> None:
     assert pytest.approx(60.0, abs=6.0) == found.value
 
 
+def test_noise_hides_a_little_in_many_places_and_not_one_place(wide: Case) -> None:
+    """4 % of the surface: entire where it is scattered, not where it hangs together."""
+    if wide.surface is None or wide.visibility is None:
+        pytest.fail("the case is not complete")
+    points, areas = wide.surface.points, wide.surface.areas
+    share = 0.04 * areas.sum()
+
+    def without(order: np.ndarray) -> Case:
+        lost = np.zeros(len(points), dtype=bool)
+        lost[order[: int(np.searchsorted(np.cumsum(areas[order]), share))]] = True
+        return replace(wide, visibility=replace(wide.visibility, assessable=~lost, reasons={"tumor_contrast": 0.04}))
+
+    assert without(np.random.default_rng(4).permutation(len(points))).entire
+    assert not without(np.argsort(np.linalg.norm(points - points[0], axis=1))).entire
+
+
 def test_a_contradiction_of_the_contour_is_no_chance(wide: Case) -> None:
     """As little as noise may hide of an entire margin is not entire where the image shows another tissue than the contour."""
     if wide.visibility is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from service.codes import UNDETERMINED
@@ -106,3 +107,19 @@ def test_contours_that_state_their_doubt_widen_the_interval(wide: Case) -> None:
         widths.append(found.interval[1] - found.interval[0])
     assert widths == sorted(widths)
     assert widths[2] > 2.0
+
+
+def test_all_places_that_are_nearly_as_narrow_are_told(narrow: Case) -> None:
+    """Each with how far it reaches: the reader looks there too."""
+    surface = narrow.surface
+    if surface is None:
+        pytest.fail("the case is not complete")
+    points = surface.points
+    away = np.linalg.norm(points - points[0], axis=1)
+    around, far = away <= 3.0, int(np.argmax(away))
+    wide = replace(surface, margin=np.where(around, 1.1, 9.0))
+    wide.margin[[0, far]] = 1.0, 1.2
+    found = named(margin.measure(replace(narrow, surface=wide)))["minimum_ablation_margin"]
+    assert found.place == pytest.approx(tuple(points[0]))
+    assert f"Nearly as narrow up to {away[around].max():.0f} mm from its place." in found.note
+    assert "Nearly as narrow at 1 other place: ({:.0f}, {:.0f}, {:.0f}) mm.".format(*points[far]) in found.note

@@ -44,9 +44,9 @@ class Outcome:
         return self.blinding in OPEN
 
 
-def reported(number: int) -> range:
-    """The first `number` seeds that nothing was tuned on."""
-    return range(FIRST, FIRST + number)
+def reported(number: int, first: int = FIRST) -> range:
+    """The first `number` seeds from `first`, of those that nothing was tuned on."""
+    return range(first, first + number)
 
 
 def wrongly_entire(outcomes: Iterable[Outcome]) -> int:

@@ -75,10 +75,10 @@ def distribution(found: Sequence[Outcome]) -> str:
         rows.append((f"surface with margin <= {limit:g} mm", "points", *_spread([one.shares[n] for one in sure])))
     for n, percent in enumerate(PERCENTILES):
         rows.append((f"percentile {percent:g} of the margin", "mm", *_spread([one.percentiles[n] for one in sure])))
-    rows.append(("place of the minimum, nearest of those reported", "mm", *_spread([one.place for one in sure])))
+    rows.append(("place of the minimum, narrowest point of one that is told", "mm", *_spread([one.place for one in sure])))
     rows.append(
         (
-            "the same, nearest point that is nearly as narrow",
+            "the same, any point of one that is told",
             "mm",
             *_spread([one.tied for one in sure if not np.isnan(one.tied)]),
         )
@@ -90,7 +90,8 @@ def distribution(found: Sequence[Outcome]) -> str:
     table = evidence.table(("what", "unit", "median error", "mean error", "95th percentile"), rows)
     near = np.mean([one.place <= NEAR for one in sure])
     tied = np.mean([one.tied <= NEAR for one in sure if not np.isnan(one.tied)])
-    said = f"Place of the minimum within {NEAR:g} mm of one of those reported: {near:.1%}, of a point as narrow: {tied:.1%}."
+    told = f"of the narrowest point of a place that is told: {near:.1%}; of any of its points: {tied:.1%}"
+    said = f"True place of the minimum within {NEAR:g} mm {told}."
     return f"{table}\n\n{said} {_relative(sure)}"
 
 

@@ -13,7 +13,8 @@ from service.features.margin import AT_MOST_3, THRESHOLD, categorize
 from service.features.margin_distribution import weighted_percentile
 from service.features.precision import DISAGREE, Precision, precision_of, second_off
 from service.features.size import millilitres
-from service.regions.margin_surface import TIED, Evidence, MarginSurface, margin_surface
+from service.regions.margin_surface import Evidence, MarginSurface, margin_surface
+from service.regions.narrow import narrow_places
 from service.regions.region import Region
 from tests.validation.margin.family import GRIDS, UNTUNED, Recipe, recipe
 from tests.validation.margin.known import PERCENTILES, SHARES, Known, known_of
@@ -48,9 +49,9 @@ class Outcome:
     """A phantom as measured, mm unless said; `value` is NaN where nothing was measured, and `refusal` says why.
 
     `shares` (points) and `percentiles`: errors of the distribution. `place`: from the true place of the minimum to the
-    nearest of those reported; `tied`: to the nearest point that was found nearly as narrow. `evidence`: what the precision
-    depends on. `volume` (%): error of the tumor's volume. `uncovered` (mL): found and true volume of untreated liver in the
-    tumor and near it. `contact` (%): error of the capsule's contact area. `seconds` of processor time.
+    narrowest point of the nearest place that is told; `tied`: to the nearest point of any of them. `evidence`: what the
+    precision depends on. `volume` (%): error of the tumor's volume. `uncovered` (mL): found and true volume of untreated
+    liver in the tumor and near it. `contact` (%): error of the capsule's contact area. `seconds` of processor time.
     """
 
     of: Place
@@ -151,8 +152,11 @@ def _place(drawn: Recipe) -> Place:
 
 def _outcome(drawn: Recipe, truth: Known, tumor: Region, surface: MarginSurface, seconds: float) -> Outcome:
     everything = np.ones(len(surface.points), dtype=bool)
-    listed = surface.points[list(surface.as_narrow(everything))]
-    tied = surface.points[surface.margin <= surface.minimum + TIED]
+    listed = narrow_places(surface, everything)
+    narrowest, all_of = (
+        surface.points[[one.narrowest for one in listed]],
+        surface.points[np.concatenate([one.all for one in listed])],
+    )
     total = surface.areas.sum()
     return Outcome(
         of=_place(drawn),
@@ -167,8 +171,8 @@ def _outcome(drawn: Recipe, truth: Known, tumor: Region, surface: MarginSurface,
             weighted_percentile(surface.margin, surface.areas, percent) - true
             for percent, true in zip(PERCENTILES, truth.percentiles, strict=True)
         ),
-        place=float(np.linalg.norm(listed - truth.place, axis=1).min()),
-        tied=float(np.linalg.norm(tied - truth.place, axis=1).min()),
+        place=float(np.linalg.norm(narrowest - truth.place, axis=1).min()),
+        tied=float(np.linalg.norm(all_of - truth.place, axis=1).min()),
         volume=100.0 * (millilitres(tumor) / truth.tumor_ml - 1.0),
         uncovered=_uncovered(truth, surface),
         contact=_contact(truth, surface),

@@ -78,6 +78,8 @@ def test_distribution(found: tuple[Outcome, ...]) -> None:
     assert np.mean(np.abs([one.shares for one in found]), axis=0).max() <= 3.0
     assert np.mean(np.abs([one.percentiles for one in found]), axis=0).max() <= 0.3
     assert np.median([one.place for one in found]) <= 2.0
+    least, _ = tenth.by_chance(len(found), (0.95, 1.0))
+    assert sum(one.tied <= figures.NEAR for one in found) >= least  # all places that are told, with all of their points
 
 
 def test_volumes_and_contact(found: tuple[Outcome, ...]) -> None:

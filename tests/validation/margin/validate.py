@@ -34,7 +34,7 @@ class Part:
     plot: Callable[[Found], None] = lambda _found: None
 
 
-def parts(margins: int, images: int, missing: int, first: int = 1) -> tuple[Part, ...]:
+def parts(margins: int, images: int, missing: int, first: int = 1, image: int = assessable.FIRST) -> tuple[Part, ...]:
     """So many phantoms of each part."""
     return (
         Part(
@@ -45,7 +45,7 @@ def parts(margins: int, images: int, missing: int, first: int = 1) -> tuple[Part
             lambda found: sum(one.wrong for one in found),
             _plot,
         ),
-        Part("assessable", assessable.outcome, assessable.reported(images), assessable.table, assessable.wrongly_entire),
+        Part("assessable", assessable.outcome, assessable.reported(images, image), assessable.table, assessable.wrongly_entire),
         Part("lobes", lobes.outcome, lobes.reported(missing), lobes.table, lambda found: sum(one.wrong for one in found)),
     )
 
@@ -54,7 +54,7 @@ def main() -> None:
     """Measure, print the figures and put them into docs/evidence.md; a part of which 0 is wished stays as it was."""
     chosen = _options().parse_args()
     bad, ends = 0, time.monotonic() + chosen.seconds
-    for part in parts(chosen.margins, chosen.images, chosen.lobes, chosen.first):
+    for part in parts(chosen.margins, chosen.images, chosen.lobes, chosen.first, chosen.first_image):
         if not part.seeds:
             continue
         kept = Kept(None if chosen.keep is None else Path(f"{chosen.keep}.{part.name}"))
@@ -75,6 +75,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--margins", type=int, default=5000, help="phantoms as contours")
     options.add_argument("--first", type=int, default=1, help="the first seed of these, odd: others than were looked at before")
     options.add_argument("--images", type=int, default=400, help="phantoms as images with a blinded sector")
+    options.add_argument("--first-image", type=int, default=assessable.FIRST, help="the first seed of these")
     options.add_argument("--lobes", type=int, default=200, help="phantoms whose liver may be contoured in part")
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--seconds", type=float, default=7200.0, help="end after so many, with what was measured until then")
