@@ -42,7 +42,7 @@ SPHERES = [  # tumor radius, zone radius, shift of the tumor along x, minimum ma
     [(GRIDS[0], *sphere) for sphere in SPHERES] + [(GRIDS[1], *sphere) for sphere in SPHERES[::3]],
 )
 def test_spheres(spacing: Spacing, tumor: float, zone: float, shift: float, truth: float) -> None:
-    onto = grid(22.0, spacing)
+    onto = grid(max(tumor + shift, zone) + 7.0, spacing)
     inner, outer = (fractions(inside, onto).values for inside in (ball(tumor, (shift, 0, 0)), ball(zone)))
     for binary in (False, True):
         found = measured(inner, outer, None, onto, binary=binary)
