@@ -44,13 +44,13 @@ def test_noise_hides_a_little_in_many_places_and_not_one_place(wide: Case) -> No
     """4 % of the surface: entire where it is scattered, not where it hangs together."""
     if wide.surface is None or wide.visibility is None:
         pytest.fail("the case is not complete")
-    points, areas = wide.surface.points, wide.surface.areas
+    points, areas, plain = wide.surface.points, wide.surface.areas, wide.visibility
     share = 0.04 * areas.sum()
 
     def without(order: np.ndarray) -> Case:
         lost = np.zeros(len(points), dtype=bool)
         lost[order[: int(np.searchsorted(np.cumsum(areas[order]), share))]] = True
-        return replace(wide, visibility=replace(wide.visibility, assessable=~lost, reasons={"tumor_contrast": 0.04}))
+        return replace(wide, visibility=replace(plain, assessable=~lost, reasons={"tumor_contrast": 0.04}))
 
     assert without(np.random.default_rng(4).permutation(len(points))).entire
     assert not without(np.argsort(np.linalg.norm(points - points[0], axis=1))).entire
