@@ -146,9 +146,9 @@ def choose_points(grid: Volume, region: Volume | None) -> Matrix:
     return points[order][strength[order] > 0]
 
 
-def cut_blocks(grid: Volume, points: Matrix, reach: int) -> Blocks:
-    """Blocks of `grid` around `points` (n, 3; LPS mm), moved to the nearest voxel whose block lies inside."""
-    half = _half(grid)
+def cut_blocks(grid: Volume, points: Matrix, reach: int, side: float = HALF_BLOCK) -> Blocks:
+    """Blocks of `grid`, `side` mm to each side of `points` (n, 3; LPS mm), moved to the nearest voxel where one lies inside."""
+    half = _half(grid, side)
     centres = np.clip(np.rint(grid.to_index(points)), half, np.array(grid.shape) - 1 - half).astype(np.int64)
     features = _features(_gather(grid.values, centres, half + 1), grid, edge_scale(grid))[:, :, 1:-1, 1:-1, 1:-1]
     spectrum = np.conj(fft.rfftn(features, _padded(half + reach), axes=(2, 3, 4)))
@@ -160,9 +160,9 @@ def _padded(window: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(fft.next_fast_len(int(2 * n + 1), real=True) for n in window)
 
 
-def _half(grid: Volume) -> NDArray[np.int64]:
+def _half(grid: Volume, side: float = HALF_BLOCK) -> NDArray[np.int64]:
     """Half the side of a block in voxels."""
-    wished = np.array([max(2, round(HALF_BLOCK / size)) for size in grid.spacing])
+    wished = np.array([max(2, round(side / size)) for size in grid.spacing])
     return np.asarray(np.minimum(wished, np.maximum((np.array(grid.shape) - 1) // 2, 1)))
 
 
