@@ -42,7 +42,7 @@ validate: validate-margin validate-alignment validate-vessel validate-chain
 validate-margin *options:
     uv run python -m tests.validation.margin.validate {{ options }}
 
-# How far phases lie from their place after alignment. --cases N.
+# How far phases lie from their place after alignment. --cases N, --first SEED.
 validate-alignment *options:
     uv run python -m tests.validation.alignment {{ options }}
 

@@ -29,7 +29,8 @@ STILL = 0.4  # mm; a smaller motion is not told from none, and interpolation wou
 SURE = 4.0  # F value from which a motion is believed
 OVERLAP = 4.0  # blocks that share so much that they say only one thing
 SMALL = 7.0  # mm, half a block in which a bend shows: in blocks of twice the size up to two thirds of it average out
-BENT = (1.15, 1.4)  # mm that small blocks leave: noise leaves the lower one, what leaves the higher one is a bend
+LEFT_LARGE, LEFT_SMALL = (0.7, 0.8), (1.15, 1.4)  # mm that blocks of each size leave: by noise alone, and by a bend for sure
+MOST = 1.95  # mm that small blocks may add up to: edges that one phase alone shows leave more, and must not refuse it
 LIMIT = 2.0  # mm, or the largest voxel side of the two where that is more
 
 
@@ -247,13 +248,13 @@ def _stated(large: float, small: float) -> float:
     """The residual from what blocks of both sizes leave, mm.
 
     Large blocks are matched more surely, but a bend averages out in them, and they leave less than it is. Small ones show it,
-    and beside it noise: so they count from where they leave more than noise does.
+    and beside it noise: so they count where both leave more than noise does. The limits are those of phantoms with even seeds.
 
-    >>> [round(_stated(large, small), 2) for large, small in ((0.6, 1.0), (1.0, 1.3), (1.0, 1.7), (1.7, 1.5))]
-    [0.6, 1.19, 1.7, 1.7]
+    >>> [round(_stated(large, small), 2) for large, small in ((0.6, 1.5), (1.0, 1.1), (1.0, 1.3), (1.0, 1.7), (1.7, 2.7))]
+    [0.6, 1.0, 1.19, 1.7, 1.95]
     """
-    share = float(np.clip((small - BENT[0]) / (BENT[1] - BENT[0]), 0.0, 1.0))
-    return float(np.sqrt(large**2 + share * max(small**2 - large**2, 0.0)))
+    share = float(np.interp(large, LEFT_LARGE, (0.0, 1.0)) * np.interp(small, LEFT_SMALL, (0.0, 1.0)))
+    return float(np.sqrt(large**2 + share * max(min(small, MOST) ** 2 - large**2, 0.0)))
 
 
 def _cauchy(errors: Matrix) -> Matrix:
