@@ -21,6 +21,7 @@ from service.phantom.write import write_study
 from service.pipeline import ReadStudy, analyse
 from service.regions.region import DrawnMask
 from service.report.result import Result
+from service.study.model import Role
 from service.volumes.volume import Volume
 
 OPTIONS = AnalysisOptions(segmenters=("drawn",))
@@ -29,7 +30,8 @@ MERGE = "ablation zones merge and are measured as one"
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> ReadStudy:
-    patient = render(random_recipe(11, None, Wish(vessel=VesselKind.NONE, margin=4.0)))
+    recipe = random_recipe(11, None, Wish(vessel=VesselKind.NONE, margin=4.0))
+    patient = render(recipe, (Role.T1_PRE, Role.PORTAL_VENOUS))  # the contours are given: more phases would only be aligned
     paths: list[Path] = write_study(patient, tmp_path_factory.mktemp("study"), seg="fractional")
     return read_study(paths, OPTIONS, datetime(2025, 3, 4, 9, 0), content_version="0123456789ab")  # noqa: DTZ001 - hospital time
 
