@@ -16,6 +16,7 @@ from service.store.orders import Queue
 from service.store.records import Delivery, DeliveryState, State, Version
 from service.store.way import Held, Noted
 
+_RESULTS, _THIS = "The results are", "The report of this is"  # the latter where nothing was measured
 HOLD_S = 30.0  # how long a worker that says nothing keeps a line
 
 
@@ -83,19 +84,21 @@ class Courier:
         deliveries = self.means.index.deliveries(version.study_instance_uid, version.content_version)
         failed = " ".join(dict.fromkeys(one.detail for one in deliveries if one.state is DeliveryState.FAILED))
         ended = State.NOTHING_TO_DO if version.refusal else State.DONE
-        said = " ".join(filter(None, (version.refusal, failed or self._arrived(deliveries))))
+        said = " ".join(
+            filter(None, (version.refusal, failed or self._arrived(deliveries, _THIS if version.refusal else _RESULTS)))
+        )
         self.means.index.settle(version, State.FAILED if failed else ended, said, self.clock())
 
-    def _arrived(self, deliveries: list[Delivery]) -> str:
-        """Where the results are, and what nobody confirmed although it was to be."""
+    def _arrived(self, deliveries: list[Delivery], what: str) -> str:
+        """Where the results (`what`) are, and what nobody confirmed although it was to be."""
         names = {delivery.destination for delivery in deliveries if delivery.state is not DeliveryState.SUPERSEDED}
         receivers = [destination for destination in self.destinations if destination.name in names]
         if not receivers:
             nobody = "no destination wants any of these objects" if self.destinations else "no destination is configured"
-            return f"The results are ready; {nobody}."
+            return f"{what} ready; {nobody}."
         asked = {destination.name for destination in receivers if destination.verify is not Verify.NONE}
         doubts = [one.detail for one in deliveries if one.state is DeliveryState.SENT and one.destination in asked]
-        at = f"The results are at: {', '.join(destination.name for destination in receivers)}."
+        at = f"{what} at: {', '.join(destination.name for destination in receivers)}."
         return " ".join([at, *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in dict.fromkeys(doubts))])
 
     @contextmanager

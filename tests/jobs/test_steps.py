@@ -132,7 +132,7 @@ def test_the_report_of_why_there_is_none_goes_out_and_the_study_ends_as_before(s
     assert (detail.result, [made.sop_instance_uid for made in detail.outputs]) == (None, ["9.7"])
     assert state(store) == (
         State.NOTHING_TO_DO,
-        "This is not a liver exam. The results are ready; no destination is configured.",
+        "This is not a liver exam. The report of this is ready; no destination is configured.",
     )
     assert [event.sentence for event in detail.events if event.word == "unusable"] == [
         "This is not a liver exam. [study.no_liver]"
