@@ -1,4 +1,4 @@
-"""One patient, one archive and one service for all journeys that can share them."""
+"""One patient for all journeys, one archive and one service for those of a file: an idle service is not for nothing."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def new_study(patient: PhantomPatient, tmp_path: Path) -> Callable[[str], Study]
     return write
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service_port() -> int:
     """Where the shared service listens: the archive must know it from the start."""
     return free_port()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def orthanc(tmp_path_factory: pytest.TempPathFactory, service_port: int) -> Iterator[Orthanc]:
     made = Orthanc(tmp_path_factory.mktemp("archive") / "orthanc", service_port)
     try:
@@ -65,7 +65,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory, service_port: int) -> Iter
         made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, orthanc: Orthanc, service_port: int) -> Iterator[Running]:
     """The shared service; it lives through all the tests that use it, as it does in a hospital."""
     folder = tmp_path_factory.mktemp("running") / "service"
