@@ -15,9 +15,11 @@ from service.dicom.archive import Archive
 from service.dicom.destination import Caller, parse_destination
 from service.dicom.sender import send
 from service.phantom.patient import PhantomPatient
+from service.phantom.story import Story
 from service.phantom.write import write_study
 from service.settings import Completion, DestinationTable, ListenerTable, Settings, Storage, Web, Worker
 from service.store.records import ENDED, State, StudyDetail
+from tests.journey.conftest import FEWER
 from tests.store.builders import replay
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
@@ -48,6 +50,11 @@ def service(tmp_path: Path, archive: Archive) -> Iterator[Service]:
     made.stop()
 
 
+def whole_study(patient: PhantomPatient, folder: Path) -> list[Path]:
+    """Three series with a reader's contours."""
+    return write_study(patient, folder / "phantom", seg="fractional", story=Story(drop=FEWER))
+
+
 def deliver(service: Service, paths: Sequence[Path]) -> None:
     """Send to the service; every instance must be taken."""
     sent = send(paths, parse_destination("service", service.listener_address), Caller("MR"))
@@ -74,8 +81,8 @@ def reports(archive: Archive) -> list[Path]:
 def test_late_instances_give_a_result_that_names_its_predecessor_and_repeats_give_none(
     service: Service, archive: Archive, patient: PhantomPatient, tmp_path: Path
 ) -> None:
-    paths = write_study(patient, tmp_path / "phantom", seg="fractional")
-    late = [path for path in paths if "delayed" in str(path)][-3:]
+    paths = whole_study(patient, tmp_path)
+    late = [path for path in paths if "arterial" in str(path)][-3:]
 
     deliver(service, [path for path in paths if path not in late])
     assert settled(service, 1).summary.state is State.DONE
@@ -96,7 +103,7 @@ def test_late_instances_give_a_result_that_names_its_predecessor_and_repeats_giv
 
 
 def test_a_replay_sends_the_same_objects(service: Service, archive: Archive, patient: PhantomPatient, tmp_path: Path) -> None:
-    deliver(service, write_study(patient, tmp_path / "phantom", seg="fractional"))
+    deliver(service, whole_study(patient, tmp_path))
     detail = settled(service, 1)
     before = {made.sop_instance_uid for made in detail.outputs}
     replay(service.index, detail.summary.study_instance_uid)

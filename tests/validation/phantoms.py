@@ -22,6 +22,7 @@ import numpy as np
 from service.jobs.analysis import Outcome, analyse_files
 from service.jobs.truth import MARGIN, VESSEL, Verdict, compare
 from service.options import AnalysisOptions
+from service.phantom.degrade import POOR, TYPICAL
 from service.phantom.patient import PhantomPatient, make_patient
 from service.phantom.recipe import Wish
 from service.phantom.vessels import VesselKind
@@ -111,8 +112,10 @@ class _Part:
 
 
 def _phantom(seed: int) -> list[Seen]:
+    """Each kind of vessel in turn; eight good exams, then eight poor ones."""
     kind = KINDS[seed % len(KINDS)]
-    return _studies(make_patient(seed, vessel=kind), kind)
+    quality = POOR if seed // len(KINDS) % 2 else TYPICAL
+    return _studies(make_patient(seed, vessel=kind, degradations=quality), kind)
 
 
 def _placement(seed: int) -> list[Seen]:
