@@ -7,6 +7,7 @@ stands beside it. The first report says everything else. Source: DICOM PS3.3 A.3
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
@@ -30,6 +31,7 @@ IDENTITY = Identity(
 )
 
 ACROSS = 0.5  # mm through the slices, from which a line is said to be a projection
+_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 SHORTER = 0.2  # mm between a margin and its line, from which the difference is explained
 
 
@@ -82,7 +84,7 @@ def _said(place: Place, drawn: Drawn) -> Iterator[Dataset]:
     for concept, sentence in (
         (words.INTERVAL, shown_interval(bounds(finding), finding.unit)),
         (words.REASON, finding.reason.sentence if finding.reason is not None else ""),
-        *((words.COMMENT, comment) for comment in (*_line(place, drawn), finding.note)),
+        *((words.COMMENT, comment) for comment in (*_line(place, drawn), *_SENTENCE_END.split(finding.note))),
     ):
         if sentence:
             yield content.text(concept, sentence, Relation.CONTAINS)

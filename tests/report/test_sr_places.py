@@ -200,6 +200,18 @@ def test_an_extrapolated_margin_says_why_its_line_is_longer() -> None:
     assert any("the margin is extrapolated" in comment for comment in comments)
 
 
+def test_each_sentence_about_a_margin_is_a_comment_of_its_own() -> None:
+    """A viewer writes each comment as one line, and wraps none."""
+    given = measured()
+    first = given.result.tumors[0]
+    note = "Upper bound: part of it cannot be assessed. Nearly as narrow at 1 other place: (-3, 4, 5) mm and up to 3 mm around."
+    noted = tuple(replace(finding, note=note) if finding.name == margin.NAME else finding for finding in first.findings)
+    changed = Sample(replace(given.result, tumors=(replace(first, findings=noted),)), given.sources)
+
+    comments = texts(groups(changed)["PH-1 tumor 1, narrowest place"], "Comment")
+    assert {f"{sentence}." for sentence in note.rstrip(".").split(". ")} <= set(comments)
+
+
 def test_it_is_a_preliminary_report_that_names_images_and_contours_as_evidence() -> None:
     given = measured()
     made, document = objects(given), report(given)
