@@ -14,6 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from service.store.records import ENDED
 from tests.journey.waiting import eventually, free_port
 
 LAST_WORDS = ("done", "unusable", "failed")
@@ -114,7 +115,10 @@ class Running:
         """The study once its newest content has ended, with the last line of its history, which follows the state."""
 
         def good(seen: dict[str, Any] | None) -> bool:
-            return seen is not None and len(seen["versions"]) >= versions and seen["events"][-1]["word"] in LAST_WORDS
+            if seen is None or len(seen["versions"]) < versions:
+                return False
+            # The last word may be one about older content, which ended while the newest was being analysed.
+            return seen["state"] in ENDED and seen["events"][-1]["word"] in LAST_WORDS
 
         seen = eventually(lambda: self.study(study_uid), good)
         assert seen is not None
