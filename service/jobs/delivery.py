@@ -57,6 +57,10 @@ class Courier:
                 self._make(Visit(self.means, destination, held), destination, due)
         return bool(due)
 
+    def awaits(self, destination: Destination) -> bool:
+        """Whether something is left to do at a destination, now or at its time."""
+        return self.means.index.lines.awaits(destination.name)
+
     def _is_paused(self) -> bool:
         return Queue.DELIVERY in self.means.index.operators.paused()
 

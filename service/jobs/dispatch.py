@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from functools import partial
 
-import structlog
-
+from service.dicom.destination import Destination
 from service.jobs.delivery import Courier
+from service.jobs.looking import Looking, Next, Rhythm
 
 LOOK_S = 0.25
 SULK_S = 5.0  # after a fault that nobody foresaw, or a database that does not answer
-
-log = structlog.get_logger("delivery")
 
 
 class Dispatch:
     """Looks at the outbox again and again. What is due stands in the index, so it does not matter who planned it, or died."""
 
     def __init__(self, courier: Courier) -> None:
-        self._stop = threading.Event()
+        rhythm, mark = Rhythm(LOOK_S, SULK_S), courier.means.index.mark
         self._threads = [
-            threading.Thread(target=self._run, args=(partial(courier.visit, one),), name=f"deliver-{one.name}", daemon=True)
-            for one in courier.destinations
+            *(Looking(f"deliver-{one.name}", partial(_visited, courier, one), rhythm, mark) for one in courier.destinations),
+            Looking("settle", partial(_settled, courier), rhythm, mark),
         ]
-        self._threads.append(threading.Thread(target=self._run, args=(partial(_settled, courier),), name="settle", daemon=True))
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -34,25 +29,23 @@ class Dispatch:
 
     def stop(self, drain_s: float) -> None:
         """Begin nothing new; what is under way may take `drain_s` in all."""
-        self._stop.set()
         for thread in self._threads:
-            thread.join(drain_s)
+            thread.tell_to_stop()
+        for thread in self._threads:
+            thread.stop(drain_s)
 
     @property
     def alive(self) -> bool:
         """Whether every destination has its thread."""
-        return all(thread.is_alive() for thread in self._threads)
-
-    def _run(self, work: Callable[[], bool]) -> None:
-        while not self._stop.is_set():
-            try:
-                pause = 0.0 if work() else LOOK_S
-            except Exception:  # the outer door: a lost database or an unforeseen fault must not end the deliveries
-                log.exception("delivery_failed")
-                pause = SULK_S
-            self._stop.wait(pause)
+        return all(thread.alive for thread in self._threads)
 
 
-def _settled(courier: Courier) -> bool:
+def _visited(courier: Courier, destination: Destination) -> Next:
+    if courier.visit(destination):
+        return Next.AT_ONCE
+    return Next.SOON if courier.awaits(destination) else Next.ON_CHANGE
+
+
+def _settled(courier: Courier) -> Next:
     courier.settle()
-    return False
+    return Next.ON_CHANGE

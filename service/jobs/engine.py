@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from dbos import DBOS, DBOSConfig, SetWorkflowID
@@ -77,9 +77,11 @@ class Engine:
             "log_level": "ERROR",
             "enable_otlp": False,
         }
-        DBOS(config=config)
+        engine = DBOS(config=config)
         self._register()
         DBOS.launch()
+        if not self._left_by_a_crash():
+            _quieten(engine)
 
     def stop(self, drain_s: float) -> None:
         """Begin no further step; a step in flight may go on for `drain_s`, then its job is left for the next start."""
@@ -94,6 +96,12 @@ class Engine:
         with SetWorkflowID(job.id):
             handle = DBOS.start_workflow(self._examine, *_words(job))
         return handle.get_status().status in FINISHED
+
+    def _left_by_a_crash(self) -> bool:
+        """Whether the engine goes on with jobs of before: it asks for its own, and puts each into its queue first."""
+        same: dict[str, Any] = {"app_version": WORKFLOW_VERSION, "limit": 1, "load_input": False, "load_output": False}
+        own = DBOS.list_workflows(status="PENDING", executor_id=self._options.worker, **same)
+        return bool(own or DBOS.list_workflows(status="ENQUEUED", **same))
 
     def _register(self) -> None:
         """Name the workflow for the engine; a plain function, because it keeps notes on it, which methods do not allow."""
@@ -175,6 +183,13 @@ class Engine:
         with self._idle:
             while self._busy and (left := deadline - time.monotonic()) > 0:
                 self._idle.wait(left)
+
+
+def _quieten(engine: DBOS) -> None:
+    """End the threads that ask the database every second for what we never have: queues, schedules, delays and time limits."""
+    for event in engine.background_thread_stop_events:
+        event.set()
+    engine._background_jobs_stop_event.set()  # noqa: SLF001 - no option of the engine says it; the minor version is pinned
 
 
 def _words(job: Job) -> tuple[str, str, int]:

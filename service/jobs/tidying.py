@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -10,6 +9,7 @@ from time import monotonic
 
 import structlog
 
+from service.jobs.looking import Looking, Next, Rhythm
 from service.store.files import Files
 from service.store.index import Index
 from service.store.retention import Stock
@@ -61,18 +61,16 @@ class Tidying:
         self._keeping = keeping
         self._clock = clock
         self._ticks = ticks
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tidying", daemon=True)
+        self._looking = Looking("tidying", self._look, Rhythm(LOOK_S, LOOK_S))
+        self._stop = self._looking.stopping
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread.start()
+        self._looking.start()
 
     def stop(self) -> None:
         """Stop between two pieces; the rest goes the next time."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._looking.stop()
 
     def look(self) -> int:
         """Remove what is old, as long as the hours are quiet; gives how many studies lost something."""
@@ -113,9 +111,6 @@ class Tidying:
     def _pause(self, began: float) -> None:
         self._stop.wait((self._ticks() - began) * (1.0 / self._keeping.share - 1.0))
 
-    def _run(self) -> None:
-        while not self._stop.wait(LOOK_S):
-            try:
-                self.look()
-            except Exception:  # an outer door: a lost database or a full disk must not end the thread
-                log.exception("tidying_failed")
+    def _look(self) -> Next:
+        self.look()
+        return Next.SOON

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import datetime
 import structlog
 
 from service import __version__
+from service.jobs.looking import Looking, Next, Rhythm
 from service.store.index import Index
 from service.store.orders import Machine
 
@@ -42,8 +42,7 @@ class Watchdog:
         self._ticks = ticks
         self._seen: dict[str, tuple[int, float]] = {}
         self._next_beat = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        self._looking = Looking("watchdog", self.look, Rhythm(pulse.every_s / 5, pulse.every_s / 5))
 
     def join(self) -> None:
         """Be one of the workers. What an earlier one of this name left is gone on with; of another shape, it is begun anew."""
@@ -53,28 +52,20 @@ class Watchdog:
 
     def start(self) -> None:
         """Begin to beat and to watch."""
-        self._thread.start()
+        self._looking.start()
 
     def stop(self) -> None:
         """Say goodbye: what is left is for the others at once."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._looking.stop()
         self._index.machines.leave(self._pulse.worker)
 
-    def look(self) -> None:
+    def look(self) -> Next:
         """Beat when it is time, and take over from those that are dead."""
         if self._ticks() >= self._next_beat:
             self._next_beat = self._ticks() + self._pulse.every_s
             self._index.machines.beat(self._pulse.worker, self._pulse.parallel, self._clock())
         self._take_over(self._dead(self._index.machines.all()))
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._pulse.every_s / 5):
-            try:
-                self.look()
-            except Exception:  # an outer door: a lost database must not end the watch
-                log.exception("watch_failed")
+        return Next.SOON
 
     def _dead(self, machines: Iterable[Machine]) -> list[str]:
         return [one.name for one in machines if one.name != self._pulse.worker and self._is_dead(one) and one.jobs]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from service.jobs.job import Job
+from service.jobs.looking import Looking, Next, Rhythm
 from service.store.index import Index
 from service.store.orders import Share
 from service.store.records import State, Version
@@ -31,7 +31,7 @@ class Submit(Protocol):
 
 
 class Worker:
-    """One thread that looks at the index again and again; every look can be repeated without harm.
+    """Looks at the index again and again; every look can be repeated without harm.
 
     Listener, page and worker only share the index: a job is waiting because its row says so. So it does not matter which
     process closed a version or asked for a replay, nor whether the service died in between. Of several workers each takes
@@ -45,40 +45,32 @@ class Worker:
         self._when = when
         self._clock = clock
         self._submitted: dict[str, datetime] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._looking = Looking("worker", self.look, Rhythm(LOOK_S), index.mark)
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread.start()
+        self._looking.start()
 
     def stop(self) -> None:
         """Stop looking."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._looking.stop()
 
     @property
     def alive(self) -> bool:
         """Whether it looks."""
-        return self._thread.is_alive()
+        return self._looking.alive
 
-    def look(self) -> None:
+    def look(self) -> Next:
         """Close the versions of the studies that have arrived, take what waits, and submit its jobs."""
-        self._complete()
+        arriving = self._index.activities()
+        self._complete(arriving)
         self._index.work.claim(self._share)
         self._submit_waiting()
+        return Next.SOON if arriving or self._submitted else Next.ON_CHANGE
 
-    def _run(self) -> None:
-        while not self._stop.wait(LOOK_S):
-            try:
-                self.look()
-            except Exception:  # the outer door of the worker: a full disk or a lost database must not end the loop
-                log.exception("look_failed")
-
-    def _complete(self) -> None:
+    def _complete(self, arriving: list[Activity]) -> None:
         now = self._clock()
-        for activity in self._index.activities():
+        for activity in arriving:
             verdict = is_complete(activity, now, self._when.quiet)
             if isinstance(verdict, Complete):
                 self._arrived(activity, now, verdict)

@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from service.errors import TryAgain, Unusable
+from service.store.changes import FileChanges, ServerChanges
 from service.store.migrate import migrate
 
 _ADVISORY_LOCK = 0x43525950  # "CRYP": any number will do, as long as all of us use the same
@@ -34,6 +35,7 @@ class Database:
         self._engine = engine
         self._thread_lock = threading.Lock()
         self._lock_descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o640) if lock_file else None
+        self._changes = FileChanges(engine) if lock_file else ServerChanges(engine)
 
     @classmethod
     def open(cls, url: str) -> Database:
@@ -73,10 +75,20 @@ class Database:
 
     def close(self) -> None:
         """Give the connections and the lock file back."""
+        self._changes.close()
         self._engine.dispose()
         if self._lock_descriptor is not None:
             os.close(self._lock_descriptor)
             self._lock_descriptor = None
+
+    def mark(self) -> object:
+        """Another value after any change, by whatever process; cheap enough to be asked for many times a second.
+
+        Raises:
+            TryAgain: when the database does not answer.
+        """
+        with _available():
+            return self._changes.mark()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -44,12 +44,13 @@ class Index:
     """Rows about studies, instances, versions, results and deliveries; safe for many threads and processes.
 
     `operators` are the orders of people, `work` says which worker does what, `machines` are the workers, `retention` is what
-    may leave.
+    may leave. `mark` gives another value after any change.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._together = Together(database)
+        self.mark = database.mark
         self.lines = Lines(database)
         self.operators = Operators(database)
         self.work = Work(database)

@@ -109,6 +109,12 @@ class Lines:
         """One line; a line that was never used is whole."""
         return next((one for one in self.all() if one.destination == destination), Line(destination))
 
+    def awaits(self, destination: str) -> bool:
+        """Whether something is left to do for a destination, now or at its time."""
+        left = select(delivery.c.destination).where(delivery.c.destination == destination, delivery.c.next_try_at.is_not(None))
+        with self._database.read() as connection:
+            return connection.execute(left.limit(1)).first() is not None
+
     def unfinished(self) -> frozenset[str]:
         """The destinations for which something is left to do."""
         with self._database.read() as connection:

@@ -162,3 +162,17 @@ def test_damaged_notes_of_the_engine_are_said_so(tmp_path: Path) -> None:
     with pytest.raises(TryAgain) as fault:
         _use_wal(f"sqlite:///{file}")
     assert fault.value.code == "jobs.damaged"
+
+
+def polling() -> list[str]:
+    """The threads of the engine that ask its database for what may have come."""
+    words = "queue", "schedule", "background-jobs"
+    return [thread.name for thread in threading.enumerate() if any(word in thread.name for word in words)]
+
+
+def test_an_engine_with_nothing_left_to_do_asks_for_nothing(start: Callable[..., Engine]) -> None:
+    work = Notes()
+    engine = start(work)
+    wait_for(lambda: not polling())
+    engine.submit(JOB)
+    assert work.planned.wait(120)
