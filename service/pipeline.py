@@ -15,6 +15,7 @@ from service.features.table import measure
 from service.options import AnalysisOptions
 from service.regions.agreement import disagreement
 from service.regions.coverage import liver_left_out
+from service.regions.drawn_on import images_of
 from service.regions.joined import pairs_of, said_of_zones
 from service.regions.margin_surface import MarginSurface, margin_surface
 from service.regions.region import DIFFUSION, Drawing, Exam, Kind, Regions
@@ -26,7 +27,7 @@ from service.report.verdict import verdict
 from service.study.coverage import missing_slices
 from service.study.model import Phase, Role, RoleGuess, Study, Vector
 from service.study.timeline import Interval, acquired_at, classify_exam
-from service.volumes.align import align
+from service.volumes.align import Aligned, align
 from service.volumes.brightening import contradictions
 from service.volumes.build import PixelPlane, SliceQuality, build_volume, slice_quality
 from service.volumes.volume import Volume
@@ -161,12 +162,16 @@ def _reference(volumes: Mapping[Role, Volume], uses: tuple[PhaseUse, ...], *, dr
 def _exam(read: ReadStudy, volumes: Mapping[Role, Volume], uses: tuple[PhaseUse, ...]) -> tuple[Exam, tuple[PhaseUse, ...]]:
     """The phases on one grid, without those whose brightness contradicts their role; what a person said is kept and noted."""
     reference = _reference(volumes, uses, drawn=bool(read.drawings))
-    phases, residuals, noted = _aligned(volumes, reference, uses)
+    aligned, noted = _aligned(volumes, reference, uses)
+    phases = {reference: volumes[reference], **{role: one.volume for role, one in aligned.items()}}
     said = {role: found.sentence for found in contradictions(phases) for role in found.roles}
     noted = tuple(replace(use, note=said[use.role]) if use.used and use.role in said else use for use in noted)
     doubted = {use.role for use in noted if use.used and use.role in said and not read.roles[use.phase.key].told}
     if not doubted:
-        return Exam(reference, phases, residuals, read.drawings, read.seeds), noted
+        keys = {use.role: use.phase.key for use in uses if use.used}
+        offsets = {keys[reference]: 0.0, **{keys[role]: one.off for role, one in aligned.items()}}
+        residuals, images = {role: one.residual for role, one in aligned.items()}, images_of(use.phase for use in uses)
+        return Exam(reference, phases, residuals, read.drawings, read.seeds, images, offsets), noted
     left = tuple(replace(use, used=use.used and use.role not in doubted) for use in noted)
     return _exam(read, {role: volume for role, volume in volumes.items() if role not in doubted}, left)
 
@@ -180,20 +185,20 @@ def _recognised(uses: tuple[PhaseUse, ...]) -> str:
 
 def _aligned(
     volumes: Mapping[Role, Volume], reference: Role, uses: tuple[PhaseUse, ...]
-) -> tuple[dict[Role, Volume], dict[Role, float], tuple[PhaseUse, ...]]:
-    """All phases on the grid of the reference; one that does not fit is left out and its note says why."""
-    fixed = volumes[reference]
-    phases, residuals, faults = {reference: fixed}, {}, {}
+) -> tuple[dict[Role, Aligned], tuple[PhaseUse, ...]]:
+    """The other phases on the grid of the reference; one that does not fit is left out and its note says why."""
+    aligned: dict[Role, Aligned] = {}
+    faults: dict[Role, str] = {}
     for role, volume in volumes.items():
         if role is reference:
             continue
         try:
-            aligned = align(fixed, volume)
-            phases[role], residuals[role] = aligned.volume, aligned.residual
+            aligned[role] = align(volumes[reference], volume)
         except Unusable as refusal:
             faults[role] = refusal.sentence
-    noted = tuple(replace(use, used=False, note=faults[use.role]) if use.used and use.role in faults else use for use in uses)
-    return phases, residuals, noted
+    return aligned, tuple(
+        replace(use, used=False, note=faults[use.role]) if use.used and use.role in faults else use for use in uses
+    )
 
 
 def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> Result:
@@ -213,10 +218,8 @@ def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse,
         tumors=tumors,
         liver=regions.liver,
         vessels=regions.vessels,
-        warnings=(
-            *_warnings(read, exam, regions, uses, tumors),
-            *([CONTINUED] if is_continued(drawn, read.known_tumors) else []),
-        ),
+        warnings=_warnings(read, exam, regions, uses, tumors)
+        + ((CONTINUED,) if is_continued(drawn, read.known_tumors) else ()),
         predecessors=read.predecessors,
         image=exam.phases[exam.reference],
     )

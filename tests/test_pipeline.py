@@ -16,14 +16,15 @@ from service.features import margin, vessel
 from service.features.finding import Finding, Status
 from service.jobs.analysis import read_study
 from service.options import AnalysisOptions
-from service.phantom.degrade import TYPICAL
+from service.phantom.degrade import TYPICAL, shift_of
 from service.phantom.patient import PhantomPatient, render
 from service.phantom.recipe import Wish, random_recipe
 from service.phantom.signals import Tissue, signal
 from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
 from service.pipeline import ReadStudy, analyse
-from service.regions.region import DrawnMask
+from service.regions.drawn import LABELS, kind_of
+from service.regions.region import DrawnMask, Kind
 from service.report.result import Result
 from service.report.wording import FORBIDDEN
 from service.study.model import Role, RoleGuess
@@ -212,6 +213,31 @@ def shifted(affine: Matrix) -> Matrix:
     moved = affine.copy()
     moved[0, 3] += 45.0
     return moved
+
+
+def test_a_tumor_drawn_on_another_phase_than_its_zone_widens_the_interval(read: ReadStudy, patient: PhantomPatient) -> None:
+    """It lies where it was in that breath-hold, and only the images can tell how far off that is."""
+    how, delayed = patient.recipe.degradations, next(one for one in read.study.phases if one.key == key_of(read, Role.DELAYED))
+    moved = np.eye(4)
+    moved[:3, 3] = shift_of(how, Role.DELAYED) - shift_of(how, Role.PORTAL_VENOUS)
+    drawings = []
+    for drawing in read.drawings:
+        if isinstance(drawing, DrawnMask) and kind_of(drawing, LABELS) is Kind.TUMOR:
+            images = frozenset((plane.instance.sop_instance_uid, 0) for plane in delayed.planes)
+            there = replace(drawing.mask, affine=moved @ drawing.mask.affine)
+            drawings.append(replace(drawing, images=images, mask=there))
+        else:
+            drawings.append(drawing)
+    result = analyse(replace(read, drawings=tuple(drawings)), OPTIONS)
+    found, before = finding(result, "minimum_ablation_margin"), finding(analyse(read, OPTIONS), "minimum_ablation_margin")
+    assert found.interval is not None
+    assert before.interval is not None
+    assert found.interval[0] <= patient.truth.minimum_margin <= found.interval[1]
+    assert found.interval[1] - found.interval[0] > 2.0 * (before.interval[1] - before.interval[0])
+    assert found.category != margin.ABOVE_3
+    assert "drawn on different images" in found.note
+    assert "drawn on different images" not in before.note
+    assert any("Drawn on another series than is measured: 'Tumor'" in warning for warning in result.warnings)
 
 
 def test_flipped_slices_change_nothing(read: ReadStudy) -> None:

@@ -15,6 +15,7 @@ from service.dicom.attributes import BROKEN, integer, items, text, values
 from service.dicom.pixels import read_dataset
 from service.dicom.read import OpenPath, Unreadable
 from service.dicom.segments import code_text, read_segments
+from service.dicom.source_images import sources_of_contours
 from service.errors import Unusable
 from service.regions.region import Drawing, DrawnPolygons
 from service.study.assemble import RT_STRUCTURE_SET
@@ -73,6 +74,7 @@ def read_structures(dataset: Dataset) -> tuple[DrawnPolygons, ...]:
             codes=codes.get(integer(roi, "ROINumber"), ()),
             polygons=_polygons(contours.get(integer(roi, "ROINumber"), Dataset())),
             frame_of_reference_uid=text(roi, "ReferencedFrameOfReferenceUID") or text(dataset, "FrameOfReferenceUID"),
+            images=sources_of_contours(dataset, contours.get(integer(roi, "ROINumber"), Dataset())),
         )
         for roi in items(dataset, "StructureSetROISequence")
     )

@@ -18,8 +18,9 @@ from service.codes import DEVICE_UID
 from service.dicom.attributes import integer, items, number, text
 from service.dicom.frames import Groups, directions, frame_groups, pixel_spacing, vector
 from service.dicom.pixels import decode_frames
+from service.dicom.source_images import sources_of_frames
 from service.errors import Unusable
-from service.regions.region import DrawnMask
+from service.regions.region import DrawnMask, Images
 from service.volumes.volume import Matrix, Volume
 
 PLACE_TOLERANCE = 0.1  # mm between a frame and its place in the grid
@@ -59,7 +60,16 @@ def read_segments(dataset: Dataset) -> tuple[DrawnMask, ...]:
     grid = _grid(dataset, groups)
     frames = _frames(dataset, groups)
     segments = [segment for segment in items(dataset, "SegmentSequence") if integer(segment, "SegmentNumber")]
-    return tuple(_mask(dataset, segment, _fill(grid, frames, integer(segment, "SegmentNumber") or 0)) for segment in segments)
+    numbers = [integer(segment, "SegmentNumber") or 0 for segment in segments]
+    return tuple(
+        _mask(dataset, segment, _fill(grid, frames, number), sources_of_frames(dataset, _own(groups, frames, number)))
+        for segment, number in zip(segments, numbers, strict=True)
+    )
+
+
+def _own(groups: Sequence[Groups], frames: _Frames, segment: int) -> list[Groups]:
+    """The functional groups of the frames that hold a segment, or may hold it."""
+    return [group for group, owner in zip(groups, frames.owners, strict=True) if owner == segment or frames.labelmap]
 
 
 def _frames(dataset: Dataset, groups: Sequence[Groups]) -> _Frames:
@@ -93,7 +103,7 @@ def _cropped(mask: Volume) -> Volume:
     return part.with_values(part.values.copy())
 
 
-def _mask(dataset: Dataset, segment: Dataset, mask: Volume) -> DrawnMask:
+def _mask(dataset: Dataset, segment: Dataset, mask: Volume, images: Images) -> DrawnMask:
     return DrawnMask(
         source_uid=text(dataset, "SOPInstanceUID"),
         number=integer(segment, "SegmentNumber") or 0,
@@ -103,6 +113,7 @@ def _mask(dataset: Dataset, segment: Dataset, mask: Volume) -> DrawnMask:
         fractional=_is_fractional(dataset),
         by_us=text(dataset, "DeviceUID") == DEVICE_UID,
         tracking_uid=text(segment, "TrackingUID"),
+        images=images,
     )
 
 

@@ -16,6 +16,7 @@ from service.codes import MM, UNDETERMINED, Code, ours
 from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
 from service.features.precision import DISAGREE, Precision, disagreement, precision
+from service.regions.drawn_on import apart
 from service.regions.margin_surface import MarginSurface
 from service.regions.narrow import Place, narrow_places
 
@@ -109,12 +110,17 @@ def _minimum(case: Case, surface: MarginSurface, seen: NDArray[np.bool_]) -> Fin
         category=answer,
         interval=(sure.low, sure.high),
         reason=reason,
-        note=" ".join(_notes(surface, sure, (narrowest, *others), entire=case.entire)),
+        note=" ".join((*_placed(case), *_notes(surface, sure, (narrowest, *others), entire=case.entire))),
         place=(float(x), float(y), float(z)),
         contours=case.contours,
         inputs=case.keys,
         source=SOURCE,
     )
+
+
+def _placed(case: Case) -> Iterator[str]:
+    if doubt := apart(case.tumor, case.zone):
+        yield f"Tumor and zone were drawn on different images, which may lie {doubt:.1f} mm apart: the interval holds that."
 
 
 def _notes(surface: MarginSurface, sure: Precision, places: Sequence[Place], *, entire: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ highest threshold at which it still reaches the tumor. Source: Shyn et al., AJR 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from service.codes import MM, RATIO, UNDETERMINED, Code, ours
 from service.errors import Unusable
 from service.features.case import Case
 from service.features.finding import Finding, Reason, Status
+from service.regions.region import Region
 from service.regions.vessel_kind import Filling, filling
 from service.regions.vessel_path import VesselPath, vessel_path
 from service.regions.vessel_scene import Surroundings, scene_of
@@ -118,10 +119,9 @@ def _answer(case: Case, path: VesselPath) -> tuple[Finding, ...]:
 
 def _category(case: Case, path: VesselPath) -> tuple[Code | None, Reason | None]:
     """The answer; a doubt is "undetermined", and what cannot be judged None, each with its reason."""
-    loose = max(region.edge_sd for region in (case.tumor, case.zone) if region is not None)
-    if loose > LOOSE:
-        sentence = f"The contours are uncertain by {loose:.1f} mm, too much to tell whether a vessel reaches the tumor."
-        return UNDETERMINED, Reason("vessel.contour", sentence)
+    loose = _loose([region for region in (case.tumor, case.zone) if region is not None])
+    if loose is not None:
+        return UNDETERMINED, loose
     doubt = _doubt(case, path)
     if doubt is not None:
         return UNDETERMINED, doubt
@@ -133,6 +133,16 @@ def _category(case: Case, path: VesselPath) -> tuple[Code | None, Reason | None]
     if path.enters:
         return TRAVERSES, None
     return (ABUTS if path.abuts else NONE_SEEN), None
+
+
+def _loose(regions: Sequence[Region]) -> Reason | None:
+    """Why the contours do not tell where a lumen ends, if so."""
+    edge, place = (max(doubts) for doubts in zip(*((one.edge_sd, one.place_sd) for one in regions), strict=True))
+    if max(edge, place) <= LOOSE:
+        return None
+    why = "" if edge > LOOSE else ", because they were drawn on other images than those that are measured, or name none"
+    uncertain = f"The contours are uncertain by {max(edge, place):.1f} mm{why}"
+    return Reason("vessel.contour", f"{uncertain}: too much to tell whether a vessel reaches the tumor.")
 
 
 def _doubt(case: Case, path: VesselPath) -> Reason | None:

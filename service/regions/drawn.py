@@ -14,6 +14,7 @@ from skimage.draw import polygon2mask
 
 from service.errors import Unusable
 from service.regions.between_slices import every_second, filled, left_out
+from service.regions.drawn_on import place_of, said_of_places
 from service.regions.plausible import implausible
 from service.regions.readers import one_reading
 from service.regions.region import Drawing, DrawnMask, DrawnPolygons, Exam, Kind, Region, Regions
@@ -60,7 +61,7 @@ def segment(exam: Exam, labels: Labels = LABELS) -> Regions:
     if not found:
         raise Unusable(NOTHING_DRAWN, "The study holds no contour (SEG or RTSTRUCT) of tumor, zone or liver.")
     filled = [(drawing, kind) for drawing, kind in found if not _is_empty(drawing)]
-    made = [_region(drawing, kind, exam.phases[exam.reference]) for drawing, kind in filled]
+    made = [_region(drawing, kind, exam) for drawing, kind in filled]
     reading = one_reading([region for region, _ in made])
     faults = {id(region): implausible(region, reading.regions) for region in reading.regions}
     regions = [region for region in reading.regions if not faults[id(region)]]
@@ -74,7 +75,13 @@ def segment(exam: Exam, labels: Labels = LABELS) -> Regions:
         vessels=next(iter(of_kind[Kind.VESSEL]), None),
         gallbladder=next(iter(of_kind[Kind.GALLBLADDER]), None),
         reasons={kind: doubted.get(kind, _nobody(kind)) for kind in Kind if not of_kind[kind]},
-        notes=(*empty, *(note for _, note in made if note), *reading.notes, *dict.fromkeys(doubted.values())),
+        notes=(
+            *empty,
+            *(note for _, note in made if note),
+            *reading.notes,
+            *dict.fromkeys(doubted.values()),
+            *said_of_places(regions, exam),
+        ),
     )
 
 
@@ -97,9 +104,9 @@ def kind_of(drawing: Drawing, labels: Labels) -> Kind | None:
     return next((kind for key, kind in labels if key in drawing.codes), None)
 
 
-def _region(drawing: Drawing, kind: Kind, onto: Volume) -> tuple[Region, str]:
+def _region(drawing: Drawing, kind: Kind, exam: Exam) -> tuple[Region, str]:
     """The region on the grid of the images, and a sentence where slices had to be filled in."""
-    whole, deviation, note = drawing, 0.0, ""
+    whole, deviation, note, onto = drawing, 0.0, "", exam.phases[exam.reference]
     if kind is not Kind.VESSEL and isinstance(drawing, DrawnMask):  # a vessel may leave the slices and come back
         mask, deviation, note = _on_every_slice(drawing.label, drawing.mask)
         whole = replace(drawing, mask=mask)
@@ -111,6 +118,7 @@ def _region(drawing: Drawing, kind: Kind, onto: Volume) -> tuple[Region, str]:
             "regions.drawn_elsewhere",
             f"The contour '{drawing.label}' does not lie in the volume that is measured: check its frame of reference.",
         )
+    images, place = place_of(drawing, exam)
     region = Region(
         kind,
         mask,
@@ -120,6 +128,8 @@ def _region(drawing: Drawing, kind: Kind, onto: Volume) -> tuple[Region, str]:
         edge_sd=deviation,
         source_uid=drawing.source_uid,
         tracking_uid=drawing.tracking_uid if isinstance(drawing, DrawnMask) else "",
+        drawn_on=images,
+        place_sd=place,
     )
     return region, note
 

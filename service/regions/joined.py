@@ -71,4 +71,6 @@ def _joined(one: Region, other: Region) -> Region:
         binary=one.binary or other.binary,
         edge_sd=max(one.edge_sd, other.edge_sd),
         merged=one.merged + other.merged,
+        drawn_on=one.drawn_on if one.drawn_on == other.drawn_on else f"{one.drawn_on} and {other.drawn_on}",
+        place_sd=max(one.place_sd, other.place_sd),
     )

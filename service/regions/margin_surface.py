@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.errors import Unusable
 from service.regions.crossings import minimum_by_crossings
+from service.regions.drawn_on import apart
 from service.regions.extent import capsular_contact, uncovered_ml
 from service.regions.fields import Fields, fields_of
 from service.regions.region import Region
@@ -123,7 +124,7 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
             width=fields.width,
             noise=fields.noise,
             second=minimum_by_crossings(*parts, noise=fields.noise),
-            edge_sd=float(np.hypot(tumor.edge_sd, zone.edge_sd)),
+            edge_sd=float(np.linalg.norm([tumor.edge_sd, zone.edge_sd, apart(tumor, zone)])),
             notch=_notch(fields, nearest[first]),
             wedge=wedge if beside[first] else 0.0,
             zone_sd=zone.edge_sd,
@@ -177,8 +178,8 @@ def _wedge(fields: Fields, zone: Region, liver: Region | None) -> float:
 
 
 def _doubt(zone: Region, liver: Region | None) -> float:
-    """What the contours of both state (mm), as one standard deviation."""
-    return float(np.hypot(zone.edge_sd, 0.0 if liver is None else liver.edge_sd))
+    """What the contours of both state (mm), and the images they were drawn on, as one standard deviation."""
+    return float(np.linalg.norm([zone.edge_sd, 0.0 if liver is None else liver.edge_sd, apart(zone, liver)]))
 
 
 def _rounding(fields: Fields) -> float:

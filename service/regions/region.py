@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from service.study.model import Role, Vector
 from service.volumes.volume import Index, Volume
+
+Images = frozenset[tuple[str, int]]
+"""SOP Instance UIDs (or, where no instance is named, Series Instance UIDs), each with a frame number; 0 is all frames."""
 
 DIFFUSION = frozenset({Role.DWI, Role.ADC})  # for the tumor's own signal; too coarse for any contour or edge
 
@@ -30,7 +33,8 @@ class Region:
     is the SOP Instance UID of the drawing, "" for what was found in the images; `tracking_uid` is the one a reader gave it.
     `binary` is True when only whole voxels were known, so that the surface must be smoothed before it is trusted.
     `merged` is of how many contours that touch it is made. `edge_sd` is the standard deviation (mm) of the surface's position
-    that the method itself states.
+    that the method itself states. `drawn_on` names the images that a person drew it on, "" for what was found on those that are
+    measured; `place_sd` (mm, along each axis) is how far these may lie from those that are measured.
     """
 
     kind: Kind
@@ -42,6 +46,8 @@ class Region:
     source_uid: str = ""
     tracking_uid: str = ""
     merged: int = 1
+    drawn_on: str = ""
+    place_sd: float = 0.0
 
     @property
     def origin(self) -> str:
@@ -57,7 +63,8 @@ class Region:
 class DrawnMask:
     """One segment of a SEG as read: a mask on its own grid, with the texts and codes that name it.
 
-    `codes` are "scheme:value" strings (for example "SCT:108369006") of category, type and anatomic region.
+    `codes` are "scheme:value" strings (for example "SCT:108369006") of category, type and anatomic region. `images` are those
+    that it says it was drawn on.
     """
 
     source_uid: str
@@ -68,11 +75,12 @@ class DrawnMask:
     fractional: bool
     by_us: bool = False
     tracking_uid: str = ""
+    images: Images = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnPolygons:
-    """One ROI of an RTSTRUCT as read: closed planar polygons in LPS mm."""
+    """One ROI of an RTSTRUCT as read: closed planar polygons in LPS mm; `images` as in `DrawnMask`."""
 
     source_uid: str
     number: int
@@ -80,6 +88,7 @@ class DrawnPolygons:
     codes: tuple[str, ...]
     polygons: tuple[tuple[Vector, ...], ...]
     frame_of_reference_uid: str = ""
+    images: Images = frozenset()
 
 
 Drawing = DrawnMask | DrawnPolygons
@@ -90,7 +99,9 @@ class Exam:
     """What a segmenter sees: the phases on one grid and what people drew.
 
     `phases` are registered and resampled to the grid of `phases[reference]`; `residuals` (mm) has one entry for each phase
-    but the reference. `seeds` are points (LPS mm) in ablation zones, where a person gave any.
+    but the reference. `seeds` are points (LPS mm) in ablation zones, where a person gave any. `images` tells by UID and frame
+    number to which phase (its key) an image belongs, `offsets` (mm) how far the phases that could be compared lie from the
+    reference, which is 0: motion and residual.
     """
 
     reference: Role
@@ -98,6 +109,8 @@ class Exam:
     residuals: Mapping[Role, float]
     drawings: tuple[Drawing, ...] = ()
     seeds: tuple[Vector, ...] = ()
+    images: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    offsets: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def sharp(self) -> Exam:

@@ -48,6 +48,11 @@ class Aligned:
     moved: float
     motion: Matrix
 
+    @property
+    def off(self) -> float:
+        """How far (mm, root mean square) the same tissue lies apart in both as they came: motion and residual."""
+        return float(np.hypot(self.moved, self.residual))
+
 
 def align(
     reference: Volume,
