@@ -24,7 +24,7 @@ from service.phantom.vessels import VesselKind
 from service.phantom.write import write_study
 from service.pipeline import ReadStudy, analyse
 from service.regions.drawn import LABELS, kind_of
-from service.regions.region import DrawnMask, Kind
+from service.regions.region import Drawing, DrawnMask, Kind
 from service.report.result import Result
 from service.report.wording import FORBIDDEN
 from service.study.model import Role, RoleGuess
@@ -220,7 +220,7 @@ def test_a_tumor_drawn_on_another_phase_than_its_zone_widens_the_interval(read: 
     how, delayed = patient.recipe.degradations, next(one for one in read.study.phases if one.key == key_of(read, Role.DELAYED))
     moved = np.eye(4)
     moved[:3, 3] = shift_of(how, Role.DELAYED) - shift_of(how, Role.PORTAL_VENOUS)
-    drawings = []
+    drawings: list[Drawing] = []
     for drawing in read.drawings:
         if isinstance(drawing, DrawnMask) and kind_of(drawing, LABELS) is Kind.TUMOR:
             images = frozenset((plane.instance.sop_instance_uid, 0) for plane in delayed.planes)
