@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -53,8 +53,11 @@ def make(seed: int) -> Blinded:
         onto = _cut(onto, sector)
         sector = Sector(sector.axis, sector.cosine, _edge(onto, sector))
     binary = bool(rng.random() < 0.25)
-    tumor, zone = (_region(kind, body, onto, binary) for kind, body in _bodies(scene))
-    phases = _phases(rng, onto, scene, sector, blinding)
+    masks = [_fractions(body, onto) for body in (scene.tumor, scene.zone)]
+    tumor, zone = (
+        _region(kind, mask, onto, binary) for kind, mask in zip((Kind.TUMOR, Kind.ABLATION_ZONE), masks, strict=True)
+    )
+    phases = _phases(rng, onto, scene, sector, masks, blinding)
     return Blinded(blinding, tumor, zone, phases, assessable_share(scene, sector, blinding, onto.spacing))
 
 
@@ -97,12 +100,7 @@ def _edge(onto: Volume, sector: Sector) -> float:
     return float(max((onto.to_mm(corner) @ sector.axis) for corner in (np.full(3, -0.5), last)))
 
 
-def _bodies(scene: Scene) -> tuple[tuple[Kind, Inside], ...]:
-    return (Kind.TUMOR, scene.tumor), (Kind.ABLATION_ZONE, scene.zone)
-
-
-def _region(kind: Kind, body: Inside, onto: Volume, binary: bool) -> Region:  # noqa: FBT001
-    mask = _fractions(body, onto)
+def _region(kind: Kind, mask: Array, onto: Volume, binary: bool) -> Region:  # noqa: FBT001
     return Region(kind, onto.with_values(np.round(mask) if binary else mask), "truth", binary=binary)
 
 
@@ -118,10 +116,11 @@ def _fractions(body: Inside, onto: Volume) -> Array:
     return result
 
 
-def _phases(rng: np.random.Generator, onto: Volume, scene: Scene, sector: Sector, blinding: Blinding) -> dict[Role, Volume]:
+def _phases(
+    rng: np.random.Generator, onto: Volume, scene: Scene, sector: Sector, masks: Sequence[Array], blinding: Blinding
+) -> dict[Role, Volume]:
     noise = LIVER_BEFORE_CONTRAST / rng.uniform(10.0, 40.0)
-    parts = [_fractions(body, onto) for _, body in _bodies(scene)]
-    parts += [_vessels(rng, scene, onto), _rim(rng, scene, onto)]
+    parts = [*masks, _vessels(rng, scene, onto), _rim(rng, scene, onto)]
     index = np.stack(np.meshgrid(*map(np.arange, onto.shape), indexing="ij"), axis=-1).astype(np.float64)
     points = onto.to_mm(index)
     within = sector.holds(points) if blinding not in OPEN else np.zeros(onto.shape, dtype=bool)

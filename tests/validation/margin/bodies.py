@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.phantom.bodies import Body, Box, Floats, length
+from service.phantom.bodies import Ball, Body, Box, Capsule, Difference, Floats, HalfSpace, Intersection, Union, length
 from service.study.model import Vector
 
 WAVES = 24
@@ -89,7 +89,7 @@ class Drawn:
         result = here - np.copysign(self.most, here)  # farther than any displacement
         near = np.abs(here) < self.most
         shift = np.clip(self.jitter.at(points[near]), -self.most, self.most)
-        result[near] = 0.6 * (first_order(self.body, points[near]) - shift)
+        result[near] = 0.6 * (first_order(self.body, points[near], here[near]) - shift)
         return np.asarray(result)
 
     def bounds(self) -> Box:
@@ -99,12 +99,22 @@ class Drawn:
         return (a - most, b - most, c - most), (d + most, e + most, f + most)
 
 
-def first_order(body: Body, points: Floats) -> Floats:
-    """Near the surface the true distance (...), also where the body's own is only a lower bound: divided by its slope."""
-    here = body.distance(points)
+def first_order(body: Body, points: Floats, here: Floats) -> Floats:
+    """Near the surface the true distance (...): the body's own (`here`), divided by its slope where that is less than 1."""
+    if is_steep(body):
+        return here
     slopes = [(body.distance(points + PROBE * axis) - here) / PROBE for axis in np.eye(3)]
     steep = np.sqrt(np.sum(np.square(slopes), axis=0))
     return np.asarray(here / np.clip(steep, 0.2, 1.0), dtype=np.float64)
+
+
+def is_steep(body: Body) -> bool:
+    """Whether the slope of the body's distance is 1 wherever it has one, so that nothing need be divided by it."""
+    if isinstance(body, Union | Intersection):
+        return all(is_steep(part) for part in body.parts)
+    if isinstance(body, Difference):
+        return is_steep(body.body) and is_steep(body.hole)
+    return isinstance(body, Ball | Capsule | HalfSpace)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

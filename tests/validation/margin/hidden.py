@@ -16,7 +16,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from service.phantom.bodies import to_segment
 from service.volumes.volume import Matrix
+from tests.validation.margin.family import vector
 
 DIRECTIONS = 4000
 AMBIGUOUS = 0.05  # of the surface
@@ -57,7 +59,7 @@ class Scene:
 
     def zone(self, points: Matrix) -> Matrix:
         """Distance to the zone, negative inside."""
-        return np.asarray(np.linalg.norm(points - self._foot(points), axis=-1) - self.radius)
+        return to_segment(points, vector(self.ends[0]), vector(self.ends[1]))[0] - self.radius
 
     def surface(self) -> tuple[Matrix, Matrix, Matrix]:
         """Points of the tumor surface (n, 3), the nearest of untreated liver, and the share of area of each."""

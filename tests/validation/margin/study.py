@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from service.features.size import millilitres
 from service.regions.margin_surface import Evidence, MarginSurface, margin_surface
 from service.regions.narrow import narrow_places
 from service.regions.region import Region
+from tests.validation.many import Kept
 from tests.validation.margin.family import GRIDS, UNTUNED, Recipe, recipe
 from tests.validation.margin.known import PERCENTILES, SHARES, Known, known_of
 from tests.validation.margin.render import render
@@ -134,6 +137,16 @@ def measure(seed: int, known: Known | None = None) -> Outcome:
     except Unusable as fault:
         return Outcome(_place(drawn), truth.minimum, np.nan, refusal=fault.code)
     return _outcome(drawn, truth, regions[0], surface, time.process_time() - begin)
+
+
+def measure_against(path: Path, seed: int) -> Outcome:
+    """The same against a truth that is kept in a file of `Kept`."""
+    return measure(seed, _truths(path)[seed])
+
+
+@cache
+def _truths(path: Path) -> dict[int, Known]:
+    return Kept(path).found
 
 
 def _place(drawn: Recipe) -> Place:
