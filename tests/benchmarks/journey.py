@@ -32,7 +32,7 @@ from service.phantom.patient import PhantomPatient
 from service.phantom.story import Story
 from service.phantom.write import write_study
 from tests.journey.running import Running
-from tests.journey.waiting import eventually, free_port
+from tests.journey.waiting import LOOK_S, eventually, free_port
 from tests.validation import evidence
 
 QUIET_S = 1.0
@@ -126,7 +126,7 @@ def _journey(paths: Sequence[Path], running: Running, archive: Archive) -> Journ
     last = time.time()
     if faults := [one.error for one in sent if one.error]:
         raise RuntimeError(f"not taken: {faults[0]}")
-    eventually(lambda: _has_report(archive, study_uid), lambda there: there)
+    eventually(lambda: _has_report(archive, study_uid), lambda there: there, longest_pause=LOOK_S)
     arrived = time.time()
     seen = running.settled(study_uid)
     at = {event["word"]: datetime.fromisoformat(event["at"]).timestamp() for event in seen["events"]}

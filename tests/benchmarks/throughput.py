@@ -29,7 +29,7 @@ from service.store.index import Index
 from service.store.records import ENDED, State, StudyDetail
 from tests.dicom.wire import an_image
 from tests.journey.test_orthanc import saved
-from tests.journey.waiting import eventually, free_port
+from tests.journey.waiting import LOOK_S, eventually, free_port
 from tests.validation import evidence
 from tests.validation.engine.parts import Parts
 
@@ -105,7 +105,7 @@ def _send(parts: Parts, folder: Path, instances: int) -> str:
 
 def _done(parts: Parts, uid: str) -> Study:
     with Index.open(f"sqlite:///{parts.storage / 'index.sqlite'}") as index:
-        detail = eventually(lambda: index.study(uid), _has_ended, LONG_S)
+        detail = eventually(lambda: index.study(uid), _has_ended, LONG_S, LOOK_S)
     if detail is None or detail.summary.state is not State.DONE:
         raise RuntimeError(f"not done: {detail and detail.summary.sentence}")
     at: dict[str, datetime] = {event.word: event.at for event in detail.events}

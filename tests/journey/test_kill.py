@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 # While it is received, a study waits longer than a sender needs to come back after a restart, so that it is one content.
 PATIENT_S, QUIET_S = 120.0, 1.0
+CLOSE_S = 0.15  # between two looks at a study that is to be killed in a state that may be short
 PAUSE_S, SENDING_PAUSE_S = 0.002, 0.01
 ORDER = ("", "receiving", "queued", "analysing", "delivering", "done")  # "": not heard of yet
 REPORT = 92  # percent when the analysis is done and the objects are being composed
@@ -56,7 +57,7 @@ class Victim:
         """After a random number of instances, in the middle of an association: a third of the rest is under way at most."""
         target = len(self.acknowledged) + self.chance.randint(0, len(self.rest) // 3)
         with SlowLine(self.service.port, SENDING_PAUSE_S) as line, Sending(self.rest, line.port) as sending:
-            eventually(self.seen, lambda seen: seen["counts"]["instances"] >= target)
+            eventually(self.seen, lambda seen: seen["counts"]["instances"] >= target, longest_pause=CLOSE_S)
             self.end(self.chance.uniform(0, 0.2))
             self.acknowledged.update(sending.acknowledged())
         assert self.rest, "killed too late to interrupt anything"
@@ -76,7 +77,7 @@ class Victim:
             "composing": ("analysing", REPORT, 0.7),
             "delivering": ("delivering", 0, 1.0),
         }[phase]
-        eventually(self.seen, lambda seen: far(seen) >= (ORDER.index(state), percent))
+        eventually(self.seen, lambda seen: far(seen) >= (ORDER.index(state), percent), longest_pause=CLOSE_S)
         self.end(self.chance.uniform(0, span))
         self.begin()
 
