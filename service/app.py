@@ -51,7 +51,8 @@ from service.web.info import Check, DestinationInfo, Probed, ServiceInfo
 if TYPE_CHECKING:
     from service.jobs.delivery import Courier
     from service.jobs.engine import Engine
-    from service.jobs.steps import Steps
+    from service.jobs.spare import Spare
+    from service.jobs.steps import Run, Steps
     from service.jobs.visit import Means
 
 log = structlog.get_logger("service")
@@ -106,13 +107,13 @@ class Service:
         self.index = open_index(self.settings)
         undo.callback(self.index.close)
         checks = [disk_check(self.files, self.settings.storage.minimum_free_mb), *certificate_checks(self.settings), *proven]
-        engine = self._start_engine(undo, folder) if self.parts.worker else None
+        working = self._start_engine(undo, folder) if self.parts.worker else None
         if self.parts.listener:
             checks.append(self._start_listener(undo))
         if self.parts.listener and self.settings.dicomweb.port:
             self._start_stow(undo)
-        if engine is not None:  # looks only after the listener has put in order what a crash left
-            checks.append(self._start_worker(undo, engine))
+        if working is not None:  # looks only after the listener has put in order what a crash left
+            checks.append(self._start_worker(undo, *working))
         if self.settings.metrics.port:
             self._start_metrics(undo)
         if self.parts.web:
@@ -153,8 +154,9 @@ class Service:
         undo.callback(server.stop)
         log.info("taking_uploads", address=self.stow_address)
 
-    def _start_engine(self, undo: ExitStack, folder: Path) -> Engine:
+    def _start_engine(self, undo: ExitStack, folder: Path) -> tuple[Engine, Spare]:
         from service.jobs.engine import WORKFLOW_VERSION, Engine, EngineOptions
+        from service.jobs.spare import Spare
         from service.jobs.watchdog import Pulse, Watchdog
 
         table, stop_now, parallel = self.settings.worker, threading.Event(), parallel_of(self.settings)
@@ -163,20 +165,23 @@ class Service:
         watchdog.join()
         attempts, pauses = self.settings.analysis.attempts, pauses_of(self.settings)
         options = EngineOptions(engine_url(self.settings), table.name, parallel, attempts, pauses)
-        engine = Engine(options, self._steps(folder, stop_now), stop_now)
+        spare = Spare()
+        spare.start()
+        undo.callback(spare.stop)
+        engine = Engine(options, self._steps(folder, stop_now, spare.run), stop_now)
         engine.start()
         undo.callback(watchdog.stop)
         undo.callback(engine.stop, table.drain_s)
         watchdog.start()
-        return engine
+        return engine, spare
 
-    def _start_worker(self, undo: ExitStack, engine: Engine) -> Check:
+    def _start_worker(self, undo: ExitStack, engine: Engine, spare: Spare) -> Check:
         from service.jobs.dispatch import Dispatch
         from service.jobs.worker import Worker
         from service.store.orders import Share
 
         share = Share(self.settings.worker.name, parallel_of(self.settings), self.settings.analysis.parallel_in_all)
-        worker = Worker(self.index, engine.submit, when_of(self.settings), utc_now, share)
+        worker = Worker(self.index, engine.submit, when_of(self.settings), utc_now, share, spare.expect)
         worker.start()
         undo.callback(worker.stop)
         dispatch = Dispatch(self._courier())
@@ -205,7 +210,7 @@ class Service:
 
         return Means(self.index, self.files, caller_of(self.settings), utc_now, pauses_of(self.settings), random.random)
 
-    def _steps(self, folder: Path, stop_now: threading.Event) -> Steps:
+    def _steps(self, folder: Path, stop_now: threading.Event, run: Run) -> Steps:
         from service.jobs.steps import Steps
 
         return Steps(
@@ -216,6 +221,7 @@ class Service:
             limits=limits_of(self.settings),
             folder=folder / "work",
             stop=stop_now,
+            run=run,
             worker=self.settings.worker.name,
         )
 

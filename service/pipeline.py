@@ -6,6 +6,7 @@ analyse = build volumes -> align phases -> segment -> measure -> result
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -38,6 +39,7 @@ Progress = Callable[[str, int], None]
 REFERENCES = (Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL, Role.T1_PRE, Role.T2)
 AFTER_CONTRAST = frozenset({Role.PORTAL_VENOUS, Role.DELAYED, Role.HEPATOBILIARY, Role.ARTERIAL})
 MEASURED_ON = frozenset(REFERENCES) | DIFFUSION
+AT_ONCE = 2  # phases that are aligned beside each other: each needs memory for its blocks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,18 +189,23 @@ def _aligned(
     volumes: Mapping[Role, Volume], reference: Role, uses: tuple[PhaseUse, ...]
 ) -> tuple[dict[Role, Aligned], tuple[PhaseUse, ...]]:
     """The other phases on the grid of the reference; one that does not fit is left out and its note says why."""
-    aligned: dict[Role, Aligned] = {}
-    faults: dict[Role, str] = {}
-    for role, volume in volumes.items():
-        if role is reference:
-            continue
-        try:
-            aligned[role] = align(volumes[reference], volume)
-        except Unusable as refusal:
-            faults[role] = refusal.sentence
+    fixed = volumes[reference]
+    others = {role: volume for role, volume in volumes.items() if role is not reference}
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        fitted = dict(zip(others, threads.map(lambda volume: _fitted(fixed, volume), others.values()), strict=True))
+    aligned = {role: found for role, found in fitted.items() if isinstance(found, Aligned)}
+    faults = {role: found.sentence for role, found in fitted.items() if isinstance(found, Unusable)}
     return aligned, tuple(
         replace(use, used=False, note=faults[use.role]) if use.used and use.role in faults else use for use in uses
     )
+
+
+def _fitted(reference: Volume, moving: Volume) -> Aligned | Unusable:
+    """The phase on the grid of the reference, or why it is left out."""
+    try:
+        return align(reference, moving)
+    except Unusable as refusal:
+        return refusal
 
 
 def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> Result:

@@ -11,16 +11,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.jobs.child import ANSWER_FILE, REQUEST_FILE
+from service.jobs.child import ANSWER_FILE, LOG_FILE, REQUEST_FILE
 from service.jobs.limits import limit_processor, resident_mb
 from service.jobs.messages import ANSWER, REQUEST, Answer, Request
 
 LOOK_S = 0.05  # how often memory and time are looked at, and whether the answer is still wanted
-LOG_FILE = "log.txt"
 LOG_TAIL = 300
 LOG_KEPT = 16_384  # bytes of what an analysis wrote that are kept with its job
 LOG_LIMIT = 4_000_000  # bytes on disk, after which its earlier words are dropped
@@ -37,6 +36,30 @@ class Limits:
     memory_mb: int = 2048
     timeout_s: float = 600.0
     processor_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """An analysis process, and the descriptor that its progress is read from."""
+
+    process: subprocess.Popen[bytes]
+    reading: int
+
+    def tell(self, line: str) -> None:
+        """Write the only line to its standard input, where it has one; nobody hears it when it is gone."""
+        if self.process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self.process.stdin.write(f"{line}\n".encode())
+                self.process.stdin.close()
+
+    def end(self) -> None:
+        """Kill it if it lives, and leave nothing of it."""
+        self.process.kill()
+        if self.process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()
+        self.process.wait()
+        os.close(self.reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +101,49 @@ def run_analysis(
 
     `wanted` is called again and again; what it raises ends the analysis, and is raised here when the child is gone.
     """
-    (folder / REQUEST_FILE).write_bytes(REQUEST.dump_json(request))
-    reading, writing = os.pipe()
+    ask(request, folder)
     with (folder / LOG_FILE).open("ab") as log:
-        child = _spawn(command(folder, os.getpid(), writing), writing, log.fileno())
-        limit_processor(child.pid, limits.processor_s)
-        try:
-            fault, peak, seconds = _watch(child, _Lines(reading, progress), limits, wanted, folder / LOG_FILE)
-        finally:
-            child.kill()
-            child.wait()
-            os.close(reading)
-    fault = fault or _missing(child.returncode, folder, limits)
-    return Ended(None if fault else _answer(folder), fault, peak, seconds, _output(folder))
+        child = start(lambda parent, pipe: command(folder, parent, pipe), subprocess.DEVNULL, log.fileno())
+    return wait_for(child, folder, limits, progress, wanted)
 
 
-def _spawn(command: list[str], pipe: int, log: int) -> subprocess.Popen[bytes]:
-    """Start the child in a session of its own, so that Ctrl-C at a terminal reaches the service alone, which then drains."""
+def ask(request: Request, folder: Path) -> None:
+    """Put a request where the process finds it."""
+    (folder / REQUEST_FILE).write_bytes(REQUEST.dump_json(request))
+
+
+def start(command: Callable[[int, int], list[str]], standard_input: int, log: int) -> Child:
+    """Start a child in a session of its own, so that Ctrl-C at a terminal reaches the service alone, which then drains.
+
+    `command` takes the parent's process id and the descriptor for progress; `log` is where it writes.
+    """
+    reading, writing = os.pipe()
     try:
-        return subprocess.Popen(  # noqa: S603 our own interpreter
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(pipe,), start_new_session=True
+        process = subprocess.Popen(  # noqa: S603 our own interpreter
+            command(os.getpid(), writing),
+            stdin=standard_input,
+            stdout=log,
+            stderr=log,
+            pass_fds=(writing,),
+            start_new_session=True,
         )
+    except OSError:
+        os.close(reading)
+        raise
     finally:
-        os.close(pipe)
+        os.close(writing)
+    return Child(process, reading)
+
+
+def wait_for(child: Child, folder: Path, limits: Limits, progress: Progress, wanted: Wanted) -> Ended:
+    """Watch over a child that has its request in `folder`, until it is gone; see `run_analysis`."""
+    limit_processor(child.process.pid, limits.processor_s)
+    try:
+        fault, peak, seconds = _watch(child.process, _Lines(child.reading, progress), limits, wanted, folder / LOG_FILE)
+    finally:
+        child.end()
+    fault = fault or _missing(child.process.returncode, folder, limits)
+    return Ended(None if fault else _answer(folder), fault, peak, seconds, _output(folder))
 
 
 class _Lines:

@@ -19,6 +19,7 @@ from service.study.required import RECEIVING, When, missing, waits, without
 Clock = Callable[[], datetime]
 LOOK_S = 0.5
 ASK_AGAIN = timedelta(seconds=60)  # how often the engine is asked whether a submitted job still lives
+SOON = timedelta(seconds=8)  # before a study counts as complete: longer than it takes to load what an analysis needs
 
 log = structlog.get_logger("worker")
 
@@ -38,8 +39,17 @@ class Worker:
     what it has room for, and only one gets it.
     """
 
-    def __init__(self, index: Index, submit: Submit, when: When, clock: Clock, share: Share | None = None) -> None:
+    def __init__(
+        self,
+        index: Index,
+        submit: Submit,
+        when: When,
+        clock: Clock,
+        share: Share | None = None,
+        expect: Callable[[], None] = lambda: None,
+    ) -> None:
         self._index = index
+        self._expect = expect
         self._share = share or Share()
         self._submit = submit
         self._when = when
@@ -74,8 +84,10 @@ class Worker:
             verdict = is_complete(activity, now, self._when.quiet)
             if isinstance(verdict, Complete):
                 self._arrived(activity, now, verdict)
-            else:
-                self._say(activity, RECEIVING)
+                continue
+            self._say(activity, RECEIVING)
+            if not activity.open_associations and verdict.until - now <= SOON:
+                self._expect()
 
     def _arrived(self, activity: Activity, now: datetime, verdict: Complete) -> None:
         """Close the version of a study that is there, unless it has to wait for more than its images."""

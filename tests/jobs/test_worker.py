@@ -51,6 +51,22 @@ def test_a_study_is_queued_when_nothing_came_for_the_quiet_time(store: Store) ->
     assert len(queue.jobs) == 1
 
 
+def test_an_analysis_is_expected_shortly_before_a_study_is_complete(store: Store) -> None:
+    """Not while its sender is connected: then nobody knows when it will end."""
+    expected: list[State] = []
+    worker = Worker(store.index, Queue(), When(RULE), store.clock, expect=lambda: expected.append(state(store)))
+    store.receive("1.1")
+    store.later(51)
+    worker.look()
+    assert expected == []
+    store.later(2)
+    worker.look()
+    assert expected == [State.RECEIVING]
+    store.later(7)
+    worker.look()
+    assert (state(store), len(expected)) == (State.QUEUED, 1)
+
+
 CONTOURS = Requirement((("SEG", "RTSTRUCT"),), longest_s=3600.0)
 
 

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import service.app
 from service.cli import main
 from service.jobs.process import run_analysis
-from service.jobs.steps import Steps
+from service.jobs.steps import Run, Steps
 
 
 class Pretending(service.app.Service):
     """Real but for what an analysis does."""
 
-    def _steps(self, folder: Path, stop_now: threading.Event) -> Steps:
-        return replace(super()._steps(folder, stop_now), run=partial(run_analysis, command=child))
+    def _steps(self, folder: Path, stop_now: threading.Event, run: Run) -> Steps:
+        del run
+        return super()._steps(folder, stop_now, partial(run_analysis, command=child))
 
 
 def child(folder: Path, parent: int, pipe: int) -> list[str]:
