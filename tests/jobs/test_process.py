@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from service.jobs.child import LOG_FILE
 from service.jobs.job import Interrupted
 from service.jobs.messages import Request
-from service.jobs.process import LOG_FILE, LOG_KEPT, LOG_LIMIT, Command, Ended, Limits, run_analysis, work_folder
+from service.jobs.process import LOG_KEPT, LOG_LIMIT, Command, Ended, Limits, run_analysis, work_folder
 
 REQUEST = Request((), "abc", datetime(2024, 1, 1, tzinfo=UTC))
 ANSWER = r"""(folder / "answer.json").write_text('{"code": "c", "sentence": "s"}')"""

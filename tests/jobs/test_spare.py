@@ -85,7 +85,7 @@ def test_nothing_waits_when_nothing_came() -> None:
         spare.stop()
 
 
-def test_nothing_is_begun_before_something_is_expected(spare: Spare) -> None:
+@pytest.mark.usefixtures("spare")
+def test_nothing_is_begun_before_something_is_expected() -> None:
     time.sleep(0.2)
-    assert spare
     assert waiting() == []
