@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 OUTPUTS = ("seg", "sr", "sr_places", "summary")  # what is made unless the configuration says otherwise
@@ -44,12 +44,35 @@ class AnalysisOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an exam is of, as digests that are only good to be compared; "" where the exam does not say."""
+
+    patient_id: str = ""
+    issuer: str = ""
+    birth_date: str = ""
+    sex: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierExam:
+    """An exam with a result under the same patient ID: its study and content, and the tracking UIDs of its tumors.
+
+    Whether it is of the same person is decided by the analysis.
+    """
+
+    study_instance_uid: str
+    content_version: str
+    tumors: tuple[str, ...]
+    identity: Identity = field(default_factory=Identity)
+
+
+@dataclass(frozen=True, slots=True)
 class Earlier:
     """What is known from before this analysis.
 
-    `predecessors` are the SOP Instance UIDs of the reports that its result supersedes, `known_tumors` the tracking UIDs of the
-    tumors of the patient's last exam.
+    `predecessors` are the SOP Instance UIDs of the reports that its result supersedes, `exams` those that it may go on from,
+    the newest first.
     """
 
     predecessors: tuple[str, ...] = ()
-    known_tumors: tuple[str, ...] = ()
+    exams: tuple[EarlierExam, ...] = ()

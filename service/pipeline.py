@@ -26,6 +26,7 @@ from service.report.result import PhaseUse, Result, Software, TumorResult
 from service.report.tracking import CONTINUED, is_continued, tracking_uids
 from service.report.verdict import verdict
 from service.study.coverage import missing_slices
+from service.study.identity import Compared
 from service.study.model import Phase, Role, RoleGuess, Study, Vector
 from service.study.timeline import Interval, acquired_at, classify_exam
 from service.volumes.align import Aligned, align
@@ -46,7 +47,7 @@ AT_ONCE = 2  # phases that are aligned beside each other: each needs memory for 
 class ReadStudy:
     """A study with the pixels of its phases (by `Phase.key`) and what the job says about it.
 
-    `known_tumors` are the tracking UIDs of the tumors of the patient's last exam. `undecoded` says why the pixels of a phase
+    `compared` is what became of the patient's earlier exams. `undecoded` says why the pixels of a phase
     are not there, `left_out` what else of the study could not be used (sentences).
     """
 
@@ -58,7 +59,7 @@ class ReadStudy:
     created_at: datetime
     software: Software
     predecessors: tuple[str, ...] = ()
-    known_tumors: tuple[str, ...] = ()
+    compared: Compared = field(default_factory=Compared)
     procedure_at: datetime | None = None
     seeds: tuple[Vector, ...] = ()
     undecoded: Mapping[str, str] = field(default_factory=dict)
@@ -211,7 +212,7 @@ def _fitted(reference: Volume, moving: Volume) -> Aligned | Unusable:
 def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> Result:
     cases = _cases(exam, regions, uses, classify_exam(acquired_at(read.study), read.procedure_at))
     drawn = [case.tumor.tracking_uid if case.tumor is not None else "" for case in cases]
-    tracked = tracking_uids(read.study.study_instance_uid, [case.label for case in cases], drawn, read.known_tumors)
+    tracked = tracking_uids(read.study.study_instance_uid, [case.label for case in cases], drawn, read.compared.tumors)
     tumors = tuple(_tumor_result(case, uid) for case, uid in zip(cases, tracked, strict=True))
     reference = next(use for use in uses if use.used and use.role is exam.reference)
     return Result(
@@ -226,8 +227,10 @@ def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse,
         liver=regions.liver,
         vessels=regions.vessels,
         warnings=_warnings(read, exam, regions, uses, tumors)
-        + ((CONTINUED,) if is_continued(drawn, read.known_tumors) else ()),
+        + ((CONTINUED,) if is_continued(drawn, read.compared.tumors) else ())
+        + read.compared.sentences,
         predecessors=read.predecessors,
+        not_followed=read.compared.sentences,
         image=exam.phases[exam.reference],
     )
 

@@ -15,7 +15,7 @@ from service.features import enhancement, margin, table, vessel
 from service.features.case import Case
 from service.features.finding import Finding, Status
 from service.jobs.analysis import read_study
-from service.options import AnalysisOptions
+from service.options import AnalysisOptions, EarlierExam
 from service.phantom.degrade import TYPICAL
 from service.phantom.patient import PhantomPatient, render
 from service.phantom.recipe import Wish, random_recipe
@@ -31,6 +31,8 @@ from service.regions.visibility import visibility
 from service.report.compose import compose
 from service.report.result import Result
 from service.report.tracking import CONTINUED, is_continued, tracking_uids
+from service.report.uids import of_object
+from service.study.identity import compare, identity_of
 from service.study.model import Role
 from service.volumes.volume import Volume
 from tests.features.conftest import case_of, hidden, named
@@ -184,11 +186,31 @@ def _bloody(case: Case, share: np.ndarray) -> Case:
 
 
 def test_7_the_prior_of_another_patient_is_not_followed(read: ReadStudy) -> None:
-    """The store gives no tumor of another patient ID (tests/store/test_versions.py); what is continued is always said."""
+    """The same patient ID is not the same person: two hospitals use one number, and a number is given again.
+
+    Exams under another ID are not even offered (tests/store/test_priors.py). Every doubt: tests/study/test_identity.py.
+    """
     bare = tuple(replace(drawing, tracking_uid="") for drawing in read.drawings if isinstance(drawing, DrawnMask))
-    followed = analyse(replace(read, drawings=bare, known_tumors=("2.25.77",)), OPTIONS)
+    own = read.compared.identity
+    known = EarlierExam("1.2.840.1", "abc", ("2.25.77",), own)
+    followed = analyse(replace(read, drawings=bare, compared=compare(own, [known])), OPTIONS)
     assert CONTINUED in followed.warnings
     assert followed.tumors[0].tracking_uid == "2.25.77"
+
+    patient = read.study.patient
+    changes = {"issuer": "ANOTHER HOSPITAL"}, {"birth_date": "19710809"}, {"sex": "F"}, {"birth_date": ""}, {"sex": ""}
+    others = [replace(known, identity=identity_of(replace(patient, **change))) for change in changes]
+    compared = compare(own, others)
+    assert len(compared.doubts) == len(others)
+    refused = analyse(replace(read, drawings=bare, compared=compared), OPTIONS)
+    assert CONTINUED not in refused.warnings
+    assert refused.tumors[0].tracking_uid != "2.25.77"
+    said = [warning for warning in refused.warnings if "same patient ID" in warning]
+    assert len(said) == len(others)
+    assert all("may be of another person" in warning for warning in said)
+    assert not any(word in str(said) for word in (patient.patient_id, patient.issuer, patient.birth_date, "19710809"))
+    assert of_object(refused, "sr") != of_object(replace(refused, not_followed=()), "sr")
+
     alone = tracking_uids(followed.study_instance_uid, ["1"], [""], [])
     assert alone != ("2.25.77",)
     assert not is_continued([""], [])

@@ -29,6 +29,7 @@ from service.report.record import to_record
 from service.report.result import Result
 from service.report.uids import NOT_ASSESSABLE
 from service.study.assemble import DRAWINGS, assemble
+from service.study.identity import Compared, compare, identity_of
 from service.study.model import Instance, Phase, Study
 from service.study.overrule import Understood, rules_for, understood
 from service.study.roles import assign_roles
@@ -53,7 +54,7 @@ class Outcome:
     """A record with its objects, or the code and sentence why there is none (and the report that says so, where one is wanted).
 
     `failed` tells our own fault (an object broke a rule) from a study that cannot be analysed. `phases` is how its series were
-    understood, where it came so far.
+    understood and `compared` what became of earlier exams, where it came so far.
     """
 
     record: dict[str, Any] | None = None
@@ -62,6 +63,7 @@ class Outcome:
     sentence: str = ""
     failed: bool = False
     phases: tuple[Understood, ...] = ()
+    compared: Compared | None = None
 
 
 def analyse_files(
@@ -78,21 +80,21 @@ def analyse_files(
     `progress` hears a stage and percents from 0 to 100.
     """
     read: ReadStudy | None = None
-    phases: tuple[Understood, ...] = ()
+    so_far = Outcome()
     try:
         read = read_study(paths, options, created_at, content_version=content_version, earlier=earlier)
-        phases = understood(read.study, read.roles)
+        so_far = Outcome(phases=understood(read.study, read.roles), compared=read.compared)
         progress("read", 20)
         result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10), _network(options))
         progress("report", 92)
         from service.report.compose import compose
 
         made = compose(result, source_headers(result, read.study.drawings), options)
-        return Outcome(to_record(result), made, phases=phases)
+        return replace(so_far, record=to_record(result), made=made)
     except Faulty as fault:
-        return Outcome(code=fault.code, sentence=fault.sentence, failed=True, phases=phases)
+        return replace(so_far, code=fault.code, sentence=fault.sentence, failed=True)
     except Unusable as fault:
-        return _refused(read, fault, options, phases)
+        return _refused(read, fault, options, so_far)
 
 
 def _network(options: AnalysisOptions) -> Segmenter | None:
@@ -103,9 +105,9 @@ def _network(options: AnalysisOptions) -> Segmenter | None:
     return load_network(options.network)
 
 
-def _refused(read: ReadStudy | None, fault: Unusable, options: AnalysisOptions, phases: tuple[Understood, ...]) -> Outcome:
+def _refused(read: ReadStudy | None, fault: Unusable, options: AnalysisOptions, so_far: Outcome) -> Outcome:
     """Why there is no result, with the report that says so where one is wanted and the study has an image to report on."""
-    refused = Outcome(code=fault.code, sentence=fault.sentence, phases=phases)
+    refused = replace(so_far, code=fault.code, sentence=fault.sentence)
     if NOT_ASSESSABLE not in options.outputs or read is None or not read.study.phases:
         return refused
     from service.report.compose import compose_refusal
@@ -164,7 +166,7 @@ def read_study(
         content_version=content_version,
         created_at=created_at,
         predecessors=earlier.predecessors,
-        known_tumors=earlier.known_tumors,
+        compared=compare(identity_of(study.patient), earlier.exams),
         procedure_at=options.procedure_at,
         seeds=options.seeds,
         software=software(used_options),

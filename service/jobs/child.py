@@ -63,7 +63,7 @@ def perform(folder: Path, pipe: int) -> None:
         progress=lambda stage, percent: report(pipe, stage, percent),
     )
     made = write_made(outcome, folder)
-    answer = Answer(outcome.record, made, outcome.code, outcome.sentence, outcome.failed, outcome.phases)
+    answer = Answer(outcome.record, made, outcome.code, outcome.sentence, outcome.failed, outcome.phases, outcome.compared)
     part = folder / f"{ANSWER_FILE}.part"
     part.write_bytes(ANSWER.dump_json(answer))
     part.rename(folder / ANSWER_FILE)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from service.options import AnalysisOptions, Earlier
+from service.study.identity import Compared
 from service.study.overrule import Understood
 
 
@@ -40,7 +41,7 @@ class Answer:
 
     Without a record there may be an object that says why.
 
-    `phases` is how the series were understood, where the analysis came so far.
+    `phases` is how the series were understood and `compared` what became of earlier exams, where the analysis came so far.
     """
 
     record: dict[str, Any] | None = None
@@ -49,6 +50,7 @@ class Answer:
     sentence: str = ""
     failed: bool = False
     phases: tuple[Understood, ...] = ()
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,11 +64,12 @@ class Steps:
     def _analysed(self, job: Job, tries_left: int) -> After:
         self._progress(job)("start", 0)  # not where an attempt that was killed had come to
         with work_folder(self.folder) as folder:
-            ended = self.run(self._request(job), folder, self.limits, self._progress(job), self._wanted(job))
+            request = self._request(job)
+            ended = self.run(request, folder, self.limits, self._progress(job), self._wanted(job))
             self.index.work.keep_output(job.key, ended.output)
             if ended.answer is None:
                 return self._failed(job, ended, tries_left)
-            self.index.save_phases(job.study_instance_uid, job.content_version, [asdict(one) for one in ended.answer.phases])
+            self._understood(job, request, ended.answer)
             if ended.answer.record is None and (ended.answer.failed or not ended.answer.made):
                 self._without_result(job, ended.answer)
                 return After.NOTHING
@@ -92,9 +93,15 @@ class Steps:
         study, content = job.study_instance_uid, job.content_version
         version = self.index.version(study, content)
         paths = tuple(self.files.path(instance.key) for instance in self.index.instances(study, content))
-        prior = self.index.bind_prior(study, content, self.courier.clock())
-        earlier = Earlier(tuple(self.index.predecessors(study, content)), prior.tumors if prior else ())
+        earlier = Earlier(tuple(self.index.predecessors(study, content)), self.index.priors.of(study, content))
         return Request(paths, content, version.closed_at, earlier, self._options(study))
+
+    def _understood(self, job: Job, request: Request, answer: Answer) -> None:
+        """Keep what the analysis made of the series and of earlier exams, whether there is a result or not."""
+        study, content = job.study_instance_uid, job.content_version
+        self.index.save_phases(study, content, [asdict(one) for one in answer.phases])
+        if answer.compared is not None:
+            self.index.priors.keep((study, content), answer.compared, request.earlier.exams, self.courier.clock())
 
     def _options(self, study_uid: str) -> AnalysisOptions:
         """The configured options with what people said, which goes before them."""
@@ -130,9 +137,8 @@ class Steps:
         if answer.failed:
             self.give_up(job, answer.sentence)
             return
-        if self._state(
-            job, State.NOTHING_TO_DO, answer.sentence
-        ):  # what it had before, by other settings, is its result no more
+        # what it had before, by other settings, is its result no more
+        if self._state(job, State.NOTHING_TO_DO, answer.sentence):
             self.index.save_refusal(job.study_instance_uid, job.content_version, "", ())
         self._unusable(job, answer)
 

@@ -56,7 +56,8 @@ class Result:
     """Everything that one analysis decided.
 
     `verdict` is one sentence, limits first. `created_at` comes from the job, never from a clock here, so that a repeat
-    makes the same objects. `predecessors` are the SOP Instance UIDs of the SRs that this result supersedes.
+    makes the same objects. `predecessors` are the SOP Instance UIDs of the SRs that this result supersedes;
+    `not_followed` says why it does not go on from earlier exams that there are.
     `reference` is the phase on whose grid all masks lie, `image` its volume, for pictures.
     """
 
@@ -72,4 +73,5 @@ class Result:
     vessels: Region | None = None
     warnings: tuple[str, ...] = ()
     predecessors: tuple[str, ...] = ()
+    not_followed: tuple[str, ...] = ()
     image: Volume | None = None

@@ -34,8 +34,8 @@ def derive(*parts: str) -> str:
 def of_object(result: Result, role: str) -> str:
     """The SOP Instance UID of the output object `role` of a result.
 
-    `created_at` takes no part: the same study analysed again is the same object. Predecessors and tracking UIDs do: they stand
-    in it.
+    `created_at` takes no part: the same study analysed again is the same object. Predecessors, tracking UIDs and why
+    an earlier exam is not followed do: they stand in it.
     """
     if role in _BESIDE:
         return derive(of_object(result, _BESIDE[role]), role)
@@ -49,6 +49,7 @@ def of_object(result: Result, role: str) -> str:
         software.settings_hash,
         *result.predecessors,
         *(tumor.tracking_uid for tumor in result.tumors),
+        *result.not_followed,
         role,
     )
 

@@ -9,13 +9,14 @@ from typing import Any, Self
 
 from service.metrics import INDEX_SECONDS
 from service.options import RoleRule
-from service.store import arrivals, gauges, outbox, priors, refused, told, versions, views
+from service.store import arrivals, gauges, outbox, refused, told, versions, views
 from service.store.database import Database
 from service.store.files import Files
 from service.store.gauges import Gauges
 from service.store.lines import Lines
 from service.store.machines import Machines
 from service.store.operators import Operators
+from service.store.priors import Priors
 from service.store.reconcile import ReadHeader, reconcile
 from service.store.records import (
     Added,
@@ -23,7 +24,6 @@ from service.store.records import (
     Delivery,
     DeliveryState,
     MadeObject,
-    Prior,
     Quarantined,
     Received,
     Reconciled,
@@ -43,8 +43,8 @@ from service.study.complete import Activity
 class Index:
     """Rows about studies, instances, versions, results and deliveries; safe for many threads and processes.
 
-    `operators` are the orders of people, `work` says which worker does what, `machines` are the workers, `retention` is what
-    may leave. `mark` gives another value after any change.
+    `operators` are the orders of people, `work` says which worker does what, `priors` are earlier exams, `machines` the
+    workers, `retention` is what may leave. `mark` gives another value after any change.
     """
 
     def __init__(self, database: Database) -> None:
@@ -54,6 +54,7 @@ class Index:
         self.lines = Lines(database)
         self.operators = Operators(database)
         self.work = Work(database)
+        self.priors = Priors(database)
         self.machines = Machines(database)
         self.retention = Retention(database)
 
@@ -164,11 +165,6 @@ class Index:
         """SOP Instance UIDs of the structured reports of the latest earlier version that has any."""
         with self._database.read() as connection:
             return versions.predecessors(connection, study_uid, content_version)
-
-    def bind_prior(self, study_uid: str, content_version: str, at: datetime) -> Prior | None:
-        """The same patient's last exam that was known when this version closed; once found it stays the same."""
-        with self._database.write() as connection:
-            return priors.bind(connection, study_uid, content_version, at)
 
     def set_state(
         self, study_uid: str, content_version: str, state: State, sentence: str, *, attempt: int | None = None

@@ -161,15 +161,6 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Prior:
-    """An earlier exam of the same patient with a result: its study and content, and the tracking UIDs of its tumors."""
-
-    study_instance_uid: str
-    content_version: str
-    tumors: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class MadeObject:
     """An object that the analysis made and that rests in the files under `key`; `size` in bytes."""
 

@@ -129,7 +129,8 @@ association_study = Table(
 # how its series were understood. `owner` is the worker that took the version, `begin` the stage where its next job begins,
 # `unfinished` counts the analyses that began and never came back: their worker died; `output` is the end of what
 # the last one wrote. `refusal` is why it has no result, where an object was made that says so. `prior` is the
-# earlier exam that it goes on from: its study, content and tumors, as they were when it was first analysed.
+# earlier exam that it goes on from, as it was when this was first analysed, with those that were offered to it;
+# `identity` is who it is of itself, as digests.
 version = Table(
     "version",
     metadata,
@@ -152,6 +153,7 @@ version = Table(
     _text("output", ""),
     _text("refusal", ""),
     Column("prior", JSON(none_as_null=True)),
+    Column("identity", JSON(none_as_null=True)),
     Index("version_by_owner", "owner"),
 )
 

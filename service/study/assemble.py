@@ -93,10 +93,12 @@ def _once(instances: Sequence[Instance]) -> tuple[list[Instance], list[Ignored]]
     return list(kept.values()), again
 
 
+_NAMED_BY = ("patient_id", "issuer", "birth_date", "sex")
+
+
 def _one_patient(instances: Sequence[Instance]) -> Patient:
     """The patient that all instances name; what is empty contradicts nothing."""
-    names = ("patient_id", "issuer", "birth_date", "sex")
-    said = {name: {getattr(instance.patient, name) for instance in instances} - {""} for name in names}
+    said = {name: {getattr(instance.patient, name) for instance in instances} - {""} for name in _NAMED_BY}
     wrong = [name.replace("_", " ") for name, found in said.items() if len(found) > 1]
     if wrong:
         raise Unusable(
@@ -107,9 +109,15 @@ def _one_patient(instances: Sequence[Instance]) -> Patient:
     return Patient(**{name: next(iter(found), "") for name, found in said.items()})
 
 
+def _contradicts(one: Patient, other: Patient) -> bool:
+    """Whether they cannot be the same person; what is empty contradicts nothing."""
+    pairs = ((getattr(one, name), getattr(other, name)) for name in _NAMED_BY)
+    return any(mine and its and mine != its for mine, its in pairs)
+
+
 def _of_patient(drawings: Sequence[Instance], patient: Patient) -> tuple[tuple[Instance, ...], tuple[Ignored, ...]]:
     """Drawings that do not contradict the patient of the images, and the others."""
-    own = [drawing for drawing in drawings if drawing.patient.patient_id in {"", patient.patient_id} or not patient.patient_id]
+    own = [drawing for drawing in drawings if not _contradicts(drawing.patient, patient)]
     others = [drawing for drawing in drawings if drawing not in own]
     return tuple(own), tuple(Ignored(drawing, "The drawing names another patient than the images.") for drawing in others)
 

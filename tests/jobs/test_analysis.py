@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from service.jobs.analysis import Outcome, analyse_files, content_version_of, re
 from service.jobs.example import example_patient
 from service.jobs.software import software
 from service.jobs.truth import Verdict, compare
-from service.options import AnalysisOptions, Earlier
+from service.options import AnalysisOptions, Earlier, EarlierExam
 from service.phantom.patient import PhantomPatient
 from service.phantom.write import write_study
 from service.report import compose
@@ -67,10 +68,16 @@ def test_a_tumor_keeps_the_tracking_uid_that_its_reader_gave_it(outcome: Outcome
 
 def test_the_one_tumor_of_a_later_exam_goes_on_under_its_uid_and_says_so(paths: list[Path]) -> None:
     bare = [path for path in paths if dcmread(path, stop_before_pixels=True).Modality != "SEG"]
-    known = Earlier(known_tumors=("2.25.4711",))
-    record = analyse_files(bare, AnalysisOptions(), WHEN, content_version="abc", earlier=known).record
+    own = read_study(bare[:1], OPTIONS, WHEN, content_version="abc").compared.identity
+    namesake = EarlierExam("1.2.8", "abc", ("2.25.4712",), replace(own, birth_date="another"))
+    known = EarlierExam("1.2.7", "abc", ("2.25.4711",), own)
+    outcome = analyse_files(bare, AnalysisOptions(), WHEN, content_version="abc", earlier=Earlier(exams=(namesake, known)))
+    record, compared = outcome.record, outcome.compared
     assert record is not None
+    assert compared is not None
 
+    assert (compared.identity, compared.exam) == (own, known)
+    assert [warning for warning in record["warnings"] if "same patient ID" in warning] == list(compared.sentences)
     assert [tumor["tracking_uid"] for tumor in record["tumors"]] == ["2.25.4711"]
     assert CONTINUED in record["warnings"]
 

@@ -14,10 +14,12 @@ from service.jobs.job import After, Interrupted, Job
 from service.jobs.messages import Answer, MadeFile, Request
 from service.jobs.process import Ended, Limits, Progress, Wanted
 from service.jobs.steps import Steps
-from service.options import AnalysisOptions, RoleRule
+from service.options import AnalysisOptions, EarlierExam, Identity, RoleRule
 from service.store.orders import Order
 from service.store.records import Begin, State
+from service.study.identity import Compared, Doubt
 from tests.jobs.conftest import NOW, STUDY, Store
+from tests.store.builders import replay
 
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
 RESULT = Answer(record={"verdict": "v"}, made=(MadeFile("sr", SR, "9.1", "1-sr.dcm"),))
@@ -93,6 +95,41 @@ def test_the_analysis_hears_what_people_said_before_what_is_configured(store: St
     options = asked[0].options
     assert (options.roles, options.seeds) == ((said, configured), ((1.0, 2.0, 3.0),))
     assert options.procedure_at == datetime.fromisoformat("2024-03-01T09:00:00")
+
+
+OWN = Identity("p", "", "b", "f")
+
+
+def test_who_a_study_is_of_is_kept_and_a_later_exam_hears_it(store: Store, job: Job, tmp_path: Path) -> None:
+    """Only the analysis can tell: the index knows no more than a patient ID."""
+    record = {"verdict": "v", "tumors": [{"tracking_uid": "2.25.1"}]}
+    first = replace(RESULT, record=record, compared=Compared(OWN))
+    steps_of(store, tmp_path, answers(first)).analyse(job, 2)
+    store.later(60)
+    store.receive("2.1", "1.2.9")
+    later, asked = store.close("1.2.9"), []
+    doubts = (Doubt(STUDY, "It may be of another person."),)
+
+    def run(request: Request, *_others: object) -> Ended:
+        asked.append(request.earlier.exams)
+        refused = Answer(code="x", sentence="No.", compared=Compared(OWN, None, doubts))
+        return Ended(refused if len(asked) == 1 else replace(refused, compared=Compared(OWN, asked[0][0])), "", 1, 1.0)
+
+    steps = steps_of(store, tmp_path, run)
+    steps.analyse(later, 2)
+    assert asked[0] == (EarlierExam(STUDY, job.content_version, ("2.25.1",), OWN),)
+    assert prior(store) == ""
+    replay(store.index, "1.2.9")
+    steps.analyse(replace(later, attempt=2), 2)
+    assert asked[1] == asked[0]
+    assert prior(store) == STUDY
+
+
+def prior(store: Store) -> str:
+    """The exam that the later study goes on from."""
+    detail = store.index.study("1.2.9")
+    assert detail is not None
+    return detail.versions[-1].prior_study_uid
 
 
 def test_a_later_version_names_the_report_of_the_earlier_one(store: Store, job: Job, tmp_path: Path) -> None:

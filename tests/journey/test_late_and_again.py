@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, generate_uid
 
 from service.app import Service
 from service.dicom.archive import Archive
@@ -20,6 +21,7 @@ from service.phantom.write import write_study
 from service.settings import Completion, DestinationTable, ListenerTable, Settings, Storage, Web, Worker
 from service.store.records import ENDED, State, StudyDetail
 from tests.journey.conftest import FEWER
+from tests.journey.waiting import eventually
 from tests.store.builders import replay
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
@@ -102,8 +104,11 @@ def test_late_instances_give_a_result_that_names_its_predecessor_and_repeats_giv
     assert len(reports(archive)) == 2
 
 
-def test_a_replay_sends_the_same_objects(service: Service, archive: Archive, patient: PhantomPatient, tmp_path: Path) -> None:
-    deliver(service, whole_study(patient, tmp_path))
+def test_a_replay_sends_the_same_objects_and_only_the_same_person_goes_on_from_it(
+    service: Service, archive: Archive, patient: PhantomPatient, tmp_path: Path
+) -> None:
+    paths = whole_study(patient, tmp_path)
+    deliver(service, paths)
     detail = settled(service, 1)
     before = {made.sop_instance_uid for made in detail.outputs}
     replay(service.index, detail.summary.study_instance_uid)
@@ -111,6 +116,31 @@ def test_a_replay_sends_the_same_objects(service: Service, archive: Archive, pat
     assert again.summary.attempt == 2
     assert {made.sop_instance_uid for made in again.outputs} == before
     assert len(archive.stored()) == len(before) == 4
+
+    for number, (birth_date, word) in enumerate([("19600101", "prior"), ("19710809", "prior_refused")]):
+        study = later_exam(paths, tmp_path / f"later-{number}", birth_date)
+        deliver(service, [tmp_path / f"later-{number}"])
+        seen = eventually(partial(service.index.study, study), ended, 120)
+        assert seen is not None
+        assert [one.word for one in seen.events if one.word.startswith("prior")] == [word]
+        said = next(one.sentence for one in seen.events if one.word == word)
+        assert detail.summary.study_instance_uid in said
+        assert birth_date not in said
+
+
+def later_exam(paths: Sequence[Path], path: Path, birth_date: str) -> str:
+    """One image of another exam under the same patient ID; gives its study."""
+    dataset = dcmread(next(path for path in paths if "arterial" in str(path)))
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID = (generate_uid() for _uid in range(3))
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.PatientBirthDate = birth_date
+    dataset.save_as(path, enforce_file_format=True)
+    return str(dataset.StudyInstanceUID)
+
+
+def ended(seen: StudyDetail | None) -> bool:
+    """Whether the study has ended."""
+    return seen is not None and seen.summary.state in ENDED
 
 
 def test_a_study_without_contrast_ends_with_its_reason_and_nothing_is_sent(

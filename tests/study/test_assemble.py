@@ -62,8 +62,9 @@ def test_an_instance_that_came_twice_counts_once() -> None:
     assert [ignored.instance.content for ignored in study.ignored] == ["elsewhere"]
 
 
-def test_a_drawing_of_another_patient_is_ignored() -> None:
-    study = assemble([*series("1.4"), drawing(patient=Patient("P2"))])
+@pytest.mark.parametrize("other", [Patient("P2"), Patient("P1", birth_date="19600101"), Patient("P1", sex="M")])
+def test_a_drawing_of_another_patient_is_ignored(other: Patient) -> None:
+    study = assemble([*series("1.4"), drawing(patient=other)])
     assert study.drawings == ()
     assert "another patient" in study.ignored[0].reason
 
