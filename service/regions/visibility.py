@@ -64,6 +64,7 @@ BLUR = 0.45  # voxels
 SMOOTHING = 0.7  # voxels, before a voxel is called void
 HALF = 0.5  # of a window that must be known and must have signal, of a step that must be left
 FADING = 3.0  # windows' SD; how far neighbours are seen
+THICK = 4.5  # mm of a slice: what is lost may lie between two of them, and no point beside it is wholly lost
 
 
 def visibility(
@@ -168,7 +169,7 @@ class _Mixture:
         step = np.abs(levels[:, first] - levels[:, second])
         texture = LEAST_STEP * np.maximum(levels[:, first], levels[:, second])
         seen = step > np.max([LOWEST_CNR * noise, SURE * error, texture], axis=0)
-        seen &= ~_fading(points, step, seen)
+        seen &= ~_fading(points, step, seen, everywhere=max(self.grid.spacing) > THICK)
         return np.asarray(seen)
 
     def contradicts(self, points: Matrix, first: int, second: int) -> Points:
@@ -275,12 +276,18 @@ def _inverse(six: Matrix) -> Matrix:
     return np.asarray(cofactors / (a * cofactors[0] + b * cofactors[1] + c * cofactors[2]))
 
 
-def _fading(points: Matrix, step: Matrix, seen: Points) -> Points:
-    """Points beside lost ones at which less than half of the usual step is left: what they show is their neighbours'."""
-    if seen.all() or not seen.any():
+def _fading(points: Matrix, step: Matrix, seen: Points, *, everywhere: bool) -> Points:
+    """Points at which less than half of the usual step is left: what they show is their neighbours'.
+
+    Beside lost points; of thick slices `everywhere`.
+    """
+    if not seen.any() or (seen.all() and not everywhere):
         return np.zeros(len(points), dtype=bool)
+    faint = np.asarray(seen & (step < HALF * np.percentile(step[seen], 75)))
+    if everywhere or not faint.any():
+        return faint
     away, _ = cKDTree(points[~seen]).query(points)
-    return np.asarray(seen & (step < HALF * np.percentile(step[seen], 75)) & (away <= FADING * PATCH))
+    return np.asarray(faint & (away <= FADING * PATCH))
 
 
 def _bright(values: Array, known: Points, expected: Array, void: float) -> Points:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.validation.margin.assessable import CLOSE, FIRST, Outcome, study, summary
+from tests.validation.margin.assessable import CLOSE, FIRST, Outcome, outcome, study, summary
 from tests.validation.margin.hidden import Blinding
 
 CASES = 40  # each way of blinding on each grid
@@ -44,3 +44,12 @@ def test_a_margin_that_can_be_seen_is_said_to_be_entire(outcomes: tuple[Outcome,
 @pytest.mark.slow
 def test_every_way_of_blinding_is_in_the_table(outcomes: tuple[Outcome, ...]) -> None:
     assert {row[0] for row in summary(outcomes)} == {str(blinding) for blinding in Blinding}
+
+
+@pytest.mark.slow
+def test_a_contrast_that_fades_between_thick_slices_is_noticed() -> None:
+    """A third of this tumor looks like the zone, on slices of 5 mm: nowhere is all of the step lost. A case for tuning."""
+    faded = outcome(1895)
+    assert max(faded.spacing) == 5.0
+    assert not faded.said_entire
+    assert faded.found < 0.9
