@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, not_, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
+from service.store import ordinary
 from service.store.records import Added, Received, State
 from service.store.schema import association, association_study, event, instance, study
 from service.study.complete import Activity
@@ -16,7 +17,7 @@ from service.study.required import RECEIVING
 _CONFLICT = "An instance came again with other content: the first one is used, the second is kept beside it."
 
 
-# Built once: an instance that arrives costs two short statements, and building them would cost more than running them.
+# Built once: building them would cost more than running them.
 _SAME = select(instance.c.content_key, instance.c.sha256, instance.c.conflict).where(
     instance.c.sop_instance_uid == bindparam("uid"), ~instance.c.lost
 )
@@ -25,30 +26,11 @@ _CARRIED = select(association_study.c.association_id).where(
     association_study.c.study_instance_uid == bindparam("study"),
 )
 _INSERT = insert(instance)
-_GOES_ON = and_(
-    study.c.study_instance_uid == bindparam("study_instance_uid"),
-    study.c.state == State.RECEIVING.value,
-    study.c.last_received_at <= bindparam("received_at"),
-    or_(study.c.patient_id != "", bindparam("patient_id") == ""),
-)
-_COLUMNS = [column for column in instance.c if column.name != "id"]
-_INSERT_NEXT = insert(instance).from_select(
-    [column.name for column in _COLUMNS],
-    select(*(bindparam(column.name, type_=column.type) for column in _COLUMNS)).where(
-        not_(exists().where(instance.c.sop_instance_uid == bindparam("sop_instance_uid"), ~instance.c.lost)),
-        exists().where(
-            association_study.c.association_id == bindparam("association_id"),
-            association_study.c.study_instance_uid == bindparam("study_instance_uid"),
-        ),
-        exists().where(_GOES_ON),
-    ),
-)
-_TOUCH_NEXT = update(study).where(study.c.study_instance_uid == bindparam("uid")).values(last_received_at=bindparam("at"))
 
 
 def add_instance(connection: Connection, new: Received) -> Added:
     """Make the row of an instance and say what it is to its study."""
-    if new.relevant and _is_next(connection, new):
+    if ordinary.add_next(connection, new):
         return Added.NEW
     same = connection.execute(_SAME, {"uid": new.sop_instance_uid}).all()
     _carry(connection, new)
@@ -60,7 +42,7 @@ def add_instance(connection: Connection, new: Received) -> Added:
         _touch(connection, new)
         return Added.DUPLICATE
     added = Added.CONFLICT if _has_first(same) else Added.NEW
-    connection.execute(_INSERT, _row(new, added))
+    connection.execute(_INSERT, ordinary.row(new, conflict=added is Added.CONFLICT))
     _tell_study(connection, new, added)
     return added
 
@@ -148,38 +130,6 @@ def _touch(connection: Connection, new: Received) -> None:
     """A repetition shows that the sender is still at it, but never opens a study again."""
     receiving = and_(study.c.study_instance_uid == new.study_instance_uid, study.c.state == State.RECEIVING)
     connection.execute(update(study).where(receiving).values(last_received_at=new.received_at))
-
-
-def _is_next(connection: Connection, new: Received) -> bool:
-    """The ordinary case, and then all is done: nobody sent it before, and its association carries on with its study."""
-    values = _row(new, Added.NEW) | {"patient_id": new.patient_id}
-    if connection.execute(_INSERT_NEXT, values).rowcount != 1:
-        return False
-    connection.execute(_TOUCH_NEXT, {"uid": new.study_instance_uid, "at": new.received_at})
-    return True
-
-
-def _row(new: Received, added: Added) -> dict[str, Any]:
-    return {
-        "study_instance_uid": new.study_instance_uid,
-        "series_instance_uid": new.series_instance_uid,
-        "sop_instance_uid": new.sop_instance_uid,
-        "sop_class_uid": new.sop_class_uid,
-        "transfer_syntax_uid": new.transfer_syntax_uid,
-        "modality": new.modality,
-        "series_number": new.series_number,
-        "series_description": new.series_description,
-        "content_key": new.key,
-        "sha256": new.sha256,
-        "size": new.size,
-        "calling_ae": new.calling_ae,
-        "association_id": new.association_id,
-        "received_at": new.received_at,
-        "relevant": new.relevant,
-        "conflict": added is Added.CONFLICT,
-        "lost": False,
-        "reason_ignored": new.reason_ignored,
-    }
 
 
 def _tell_study(connection: Connection, new: Received, added: Added) -> None:

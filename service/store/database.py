@@ -36,6 +36,9 @@ class Database:
         self._thread_lock = threading.Lock()
         self._lock_descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o640) if lock_file else None
         self._changes = FileChanges(engine) if lock_file else ServerChanges(engine)
+        self._failures = OperationalError, engine.dialect.loaded_dbapi.OperationalError
+        # Kept where there is one writer on this machine: to get a connection costs as much as a row.
+        self._writing: Connection | None = None
 
     @classmethod
     def open(cls, url: str) -> Database:
@@ -76,6 +79,8 @@ class Database:
     def close(self) -> None:
         """Give the connections and the lock file back."""
         self._changes.close()
+        with self._thread_lock:
+            self._let_go()
         self._engine.dispose()
         if self._lock_descriptor is not None:
             os.close(self._lock_descriptor)
@@ -97,7 +102,7 @@ class Database:
         Raises:
             TryAgain: when the database does not answer.
         """
-        with _available(), self._engine.connect() as connection, connection.begin():
+        with _available(self._failures), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -110,22 +115,43 @@ class Database:
         Raises:
             TryAgain: when the database does not answer.
         """
-        with _available(), self._thread_lock, self._process_lock(), self._engine.connect() as connection:
+        with _available(self._failures), self._thread_lock, self._process_lock(), self._writer() as connection:
             connection.execution_options(**{_BEGIN: "FULL" if synced else "NORMAL"})
             with connection.begin():
                 if self._lock_descriptor is None:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
                 yield connection
 
+    @contextmanager
+    def _writer(self) -> Iterator[Connection]:
+        """The connection of the writer. A server's is asked for each time, which finds out when it is gone."""
+        if self._lock_descriptor is None:
+            with self._engine.connect() as connection:
+                yield connection
+            return
+        self._writing = self._writing or self._engine.connect()
+        try:
+            yield self._writing
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        """Take another connection next time."""
+        kept, self._writing = self._writing, None
+        if kept is not None:
+            kept.close()
+
     def _process_lock(self) -> AbstractContextManager[None]:
         return nullcontext() if self._lock_descriptor is None else _flock(self._lock_descriptor)
 
 
 @contextmanager
-def _available() -> Iterator[None]:
+def _available(failures: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Say it in our words when the database does not answer; `failures` are how SQLAlchemy and a driver call that."""
     try:
         yield
-    except OperationalError as error:
+    except failures as error:
         raise TryAgain("store.unavailable", "The index cannot be reached or its disk is full.") from error
     except DatabaseError as error:
         if type(error) is not DatabaseError:  # the others are faults of a statement, not of the file

@@ -7,9 +7,6 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from service.errors import CryomarginError
 from service.store import arrivals
 from service.store.database import Database
 from service.store.records import Added, Received
@@ -46,7 +43,7 @@ class Together:
         others = [one for one in self._all_waiting() if one is not mine]
         try:
             return self._commit(mine, others)
-        except (CryomarginError, SQLAlchemyError):
+        except Exception:
             if not others:
                 raise
         return self._commit(mine, ())  # the fault may be in the row of somebody else, whose own turn comes

@@ -19,6 +19,7 @@ from service.dicom.tls import Credentials
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import Added, Reconciled
+from tests.benchmarks import breakdown
 
 MOST = 300
 
@@ -71,5 +72,7 @@ def _listen(folder: Path, *, durable: bool, fast: bool, certificate: str) -> Non
 
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    place, durable, fast, certificate = sys.argv[1:]
+    place, durable, fast, certificate, clocked = sys.argv[1:]
+    if clocked == "True":
+        breakdown.keep(Path(place) / breakdown.SUMS)
     _listen(Path(place), durable=durable == "True", fast=fast == "True", certificate=certificate)
