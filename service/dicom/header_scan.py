@@ -19,12 +19,14 @@ from pydicom.charset import CODES_TO_ENCODINGS, handled_encodings, python_encodi
 from pydicom.uid import UID
 
 from service.codes import DEVICE_UID
+from service.dicom.plain_scan import plain_values
 from service.errors import Unusable
 from service.study.assemble import DRAWINGS, IMAGES
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 _PAPYRUS = "1.2.840.10008.1.20"
+_PLAIN = frozenset({IMPLICIT_LITTLE, "1.2.840.10008.1.2.1"})
 # These deflate the whole data set (PS3.5 A.5, and the JPIP ones that refer to it), not only the pixels.
 _DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 
@@ -117,6 +119,10 @@ def read_header(content: Path | bytes | memoryview, transfer_syntax_uid: str = "
     if isinstance(content, Path):
         with content.open("rb") as file:
             return _read(file, os.fstat(file.fileno()).st_size, transfer_syntax_uid)
+    if transfer_syntax_uid in _PLAIN:
+        found = plain_values(bytes(content), _WANTED, _NUMBER, _MOST_ELEMENTS, explicit=transfer_syntax_uid != IMPLICIT_LITTLE)
+        if found is not None:
+            return _header(found, transfer_syntax_uid)
     return _read(io.BytesIO(content), len(content), transfer_syntax_uid)
 
 
@@ -178,9 +184,15 @@ def _number(value: bytes) -> int | None:
 
 def _text(value: bytes, charset: bytes) -> str:
     """Readable text; what the character set cannot say is replaced, control characters go (databases refuse NUL)."""
+    if not charset and value.isascii() and b"\x1b" not in value:
+        return _printable(value.decode("ascii"))
     names = [name.strip() for name in charset.decode("latin-1").rstrip("\0 ").split("\\")]
     encodings = [python_encoding.get(name, "iso8859") for name in names]
     text = "".join(_fragment(part, encodings[0]) for part in _BEFORE_ESCAPE.split(value))
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
     return (text if text.isprintable() else "".join(char for char in text if char.isprintable())).strip()
 
 

@@ -13,9 +13,10 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Self
 
@@ -33,12 +34,14 @@ _SUFFIX = ".dcm"
 _KEY = re.compile(rf"(?:{RECEIVED}|{MADE})/[0-9a-f]{{2}}/[0-9a-f]{{32}}\{_SUFFIX}")
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
+_HELD = 1 << 20  # bytes of a file that are written at once, when all of them have come: of an ordinary instance all
 
 
 class Incoming:
     """A file on its way in; leaving the context without `commit` leaves nothing behind.
 
-    It holds a lock on its part file for as long as it lives, which is how `Files.sweep` tells it from a leftover.
+    It holds a lock on its part file for as long as it lives, which is how `Files.sweep` tells it from a leftover. What comes
+    first is held in memory, so that an ordinary instance is written once, to the journal and to its file, and never read back.
     """
 
     def __init__(self, part: Path, target: Path, key: str, journal: Journal | None = None) -> None:
@@ -48,8 +51,8 @@ class Incoming:
         self._journal = journal
         self._digest = hashlib.sha256()
         self.size = 0  # bytes so far
+        self._held = bytearray()  # the end of them, not yet in the part file
         self._renamed = False
-        # Unbuffered: pieces are large, and what was written can be read back at once.
         self._descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
@@ -74,31 +77,57 @@ class Incoming:
         """Append `content`."""
         self._digest.update(content)
         self.size += len(content)
-        written = os.write(self._descriptor, content)
+        if len(self._held) + len(content) > _HELD:
+            self.put_down()
+            self._write(content)
+        else:
+            self._held += content
+
+    def put_down(self) -> None:
+        """Have in the part file what has come until now."""
+        held, self._held = self._held, bytearray()
+        self._write(held)
+
+    def _write(self, content: bytes | bytearray | memoryview) -> None:
+        written = os.write(self._descriptor, content) if content else 0
         while written < len(content):
             written += os.write(self._descriptor, memoryview(content)[written:])
 
-    def read(self, length: int, offset: int) -> bytes:
-        """At most `length` bytes of what was written, from `offset`."""
+    def beginning(self, length: int, offset: int) -> bytes:
+        """At most `length` bytes of what came, from `offset`."""
+        held_from = self.size - len(self._held)
+        if held_from <= offset:
+            return bytes(self._held[offset - held_from : offset - held_from + length])
+        self.put_down()
         return os.pread(self._descriptor, length, offset)
 
-    @FSYNC_SECONDS.time()
     def commit(self) -> Kept:
         """Make the file durable under its key; when this returns, a power failure does not lose it."""
+        began = perf_counter()
         kept = self.so_far
-        with self._journalled(kept) as durable:
+        with self._journalled(kept) as flushed:
+            self.put_down()  # while the disk is at the journal
+            durable = flushed()
             if not durable:
                 os.fsync(self._descriptor)
             self.part.rename(self._target)
             self._renamed = True
         if not durable:
             _fsync_folder(self._target.parent)
+        FSYNC_SECONDS.observe(perf_counter() - began)
         return kept
 
-    def _journalled(self, kept: Kept) -> AbstractContextManager[bool]:
+    def _journalled(self, kept: Kept) -> AbstractContextManager[Callable[[], bool]]:
         if self._journal is None:
-            return nullcontext(enter_result=False)
-        return self._journal.keeping(self._target.stem, kept.sha256, lambda: self.read(kept.size, 0), kept.size)
+            return nullcontext(lambda: False)
+        return self._journal.keeping(self._target.stem, kept.sha256, self._content, kept.size)
+
+    def _content(self) -> bytes | bytearray:
+        """All that came; what is not in the part file yet is still held."""
+        if len(self._held) == self.size:
+            return self._held
+        self.put_down()
+        return os.pread(self._descriptor, self.size, 0)
 
     def set_aside(self, target: Path) -> Kept:
         """Give it another name than its key, without the promise that `commit` makes.
@@ -106,6 +135,7 @@ class Incoming:
         Raises:
             OSError: when it was committed already, or cannot be renamed.
         """
+        self.put_down()
         self.part.rename(target)
         self._renamed = True
         return Kept(target.name, self._digest.hexdigest(), self.size)

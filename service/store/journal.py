@@ -37,6 +37,8 @@ _SUFFIX = ".journal"
 _MAGIC = b"CRYOJRN1"
 _HEAD = struct.Struct("<8s8s16s32sQ")  # magic, the run it belongs to, name, SHA-256 and length of the content
 _SUM = struct.Struct("<L")
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_START = 2  # SYNC_FILE_RANGE_WRITE
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +76,7 @@ class Segment:
             raise
         self._size = os.fstat(self._descriptor).st_size
 
-    def append(self, name: str, sha256: str, content: bytes, may_grow: Callable[[], bool]) -> bool:
+    def append(self, name: str, sha256: str, content: bytes | bytearray, may_grow: Callable[[], bool]) -> bool:
         """Write a record, not yet durable; False when there is no room for it."""
         head = _HEAD.pack(_MAGIC, self._run, bytes.fromhex(name), bytes.fromhex(sha256), len(content))
         length = _HEAD.size + _SUM.size + len(content)
@@ -83,6 +85,7 @@ class Segment:
             return False
         if os.pwritev(self._descriptor, [head, _SUM.pack(zlib.crc32(head)), content], self._end) != length:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
+        _start_writing(self._descriptor, self._end, length)
         self._began = self._began if self.written else monotonic()
         self._end, self.written = end, self.written + 1
         return True
@@ -157,22 +160,31 @@ class Journal:
         threading.Thread(target=self._age, args=(longest_s,), name="journal-age", daemon=True).start()
 
     @contextmanager
-    def keeping(self, name: str, sha256: str, content: Callable[[], bytes], size: int) -> Iterator[bool]:
-        """Inside, the content is durable if this gives True; its file must have got its name when the context ends.
+    def keeping(
+        self, name: str, sha256: str, content: Callable[[], bytes | bytearray], size: int
+    ) -> Iterator[Callable[[], bool]]:
+        """Inside, the content is in the journal; it is durable once what this gives was called and gave True.
+
+        When that gives False, the journal has not taken it. Its file must have got its name when the context ends.
 
         Raises:
             OSError: when the disk failed.
         """
-        segment = self._append(name, sha256, content()) if size <= LONGEST else None
-        if segment is None:
-            yield False
+        taken = self._append(name, sha256, content()) if size <= LONGEST else None
+        if taken is None:
+            yield lambda: False
             return
+        segment, number = taken
+
+        def flushed() -> bool:
+            self._flush(segment, number)
+            return True
+
         try:
-            self._flush(*segment)
-            yield True
+            yield flushed
         finally:
             with self._changed:
-                segment[0].nameless -= 1
+                segment.nameless -= 1
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -191,7 +203,7 @@ class Journal:
     def _idle(self) -> bool:
         return not self._segment.nameless and len(self._free) == len(self._all) - 1
 
-    def _append(self, name: str, sha256: str, content: bytes) -> tuple[Segment, int] | None:
+    def _append(self, name: str, sha256: str, content: bytes | bytearray) -> tuple[Segment, int] | None:
         with self._changed:
             if self._broken or not any(self._written(name, sha256, content) for _ in self._rooms()):
                 return None
@@ -204,7 +216,7 @@ class Journal:
         if self._turn():
             yield
 
-    def _written(self, name: str, sha256: str, content: bytes) -> bool:
+    def _written(self, name: str, sha256: str, content: bytes | bytearray) -> bool:
         return self._segment.append(name, sha256, content, self._may_grow)
 
     def _turn(self) -> bool:
@@ -278,6 +290,11 @@ def take_over(folder: Path) -> list[Segment]:
     return segments
 
 
+def _start_writing(descriptor: int, offset: int, length: int) -> None:
+    """Let the disk begin with these bytes, so that a flush has less to wait for: sync_file_range(2). No promise of anything."""
+    _LIBC.sync_file_range(descriptor, ctypes.c_int64(offset), ctypes.c_int64(length), _START)
+
+
 def sync_all(folder: Path) -> None:
     """Make everything durable on the file system of `folder`: syncfs(2), which the standard library lacks.
 
@@ -286,7 +303,7 @@ def sync_all(folder: Path) -> None:
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+        if _LIBC.syncfs(descriptor):
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
     finally:

@@ -18,7 +18,6 @@ from typing import Any
 
 from service.dicom import fast, reception
 from service.store import arrivals, files, journal, together
-from tests.validation import evidence
 
 # What is said of a step, and the function that is it.
 STEPS: tuple[tuple[str, Any, str], ...] = (
@@ -27,9 +26,8 @@ STEPS: tuple[tuple[str, Any, str], ...] = (
     ("cut into messages", fast.Reader, "_received"),
     ("begin: room, name, part file", reception.Reception, "begin"),
     ("hash", files.Incoming, "write"),
-    ("write the part file", os, "write"),
     ("check, header", reception.Reception, "keep"),
-    ("read back for the journal", files.Incoming, "read"),
+    ("write the part file", files.Incoming, "put_down"),
     ("journal: write", journal.Segment, "append"),
     ("journal: wait for whoever flushes", journal.Journal, "_my_turn"),
     ("journal: flush", journal.Segment, "flush"),

@@ -40,7 +40,9 @@ class Receiver:
 
 
 @contextmanager
-def ours(folder: Path, *, durable: bool = True, fast: bool = True, certificate: Path | None = None, clocked: bool = False) -> Iterator[Receiver]:
+def ours(
+    folder: Path, *, durable: bool = True, fast: bool = True, certificate: Path | None = None, clocked: bool = False
+) -> Iterator[Receiver]:
     """Our listener; without durability (for comparisons only) it syncs nothing and has no index."""
     words = [str(folder), str(durable), str(fast), str(certificate or ""), str(clocked)]
     ready = folder / "port"

@@ -211,8 +211,8 @@ def test_no_record_grows_old(files: Files) -> None:
     """What was removed on purpose long after it came does not come back with a crash."""
     segments = journal.take_over(files.root / "other")
     kept = journal.Journal(segments, lambda: None, lambda: True, longest_s=0.2)
-    with kept.keeping("0" * 32, "1" * 64, lambda: CONTENT, len(CONTENT)) as durable:
-        assert durable
+    with kept.keeping("0" * 32, "1" * 64, lambda: CONTENT, len(CONTENT)) as flushed:
+        assert flushed()
     first = segments[0]
     assert len(list(first.records())) == 1
     until = time.monotonic() + 10
