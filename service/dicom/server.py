@@ -18,6 +18,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from service.dicom.door import Door
 from service.dicom.fast import Handler
 from service.dicom.half_open import HalfOpen
+from service.dicom.known_uids import remember
 from service.dicom.pdus import COME_LATER
 
 _TOO_MANY = "too many connections that ask for nothing"
@@ -42,6 +43,7 @@ class Server(ThreadedAssociationServer):
     request_queue_size = 256
 
     def __init__(self, entity: AE, address: tuple[str, int], door: Door, limits: Limits, **more: Any) -> None:
+        remember()
         self.door = door
         self._lock = threading.Lock()
         self._half_open: HalfOpen[Any] = HalfOpen(limits.half_open, limits.half_open_per_peer)
