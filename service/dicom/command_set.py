@@ -1,6 +1,6 @@
-"""The command set of a C-STORE, read and written without a data set object.
+"""The command sets of C-STORE and C-ECHO, read and written without a data set object.
 
-Source: DICOM PS3.7 sections 6.3 and 9.3.1, annex E. A command set is always Implicit VR Little Endian.
+Source: DICOM PS3.7 sections 6.3, 9.3.1 and 9.3.5, annex E. A command set is always Implicit VR Little Endian.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from service.errors import Unusable
 
 _STORE_REQUEST, _STORE_RESPONSE = 0x0001, 0x8001
+_ECHO_REQUEST, _ECHO_RESPONSE = 0x0030, 0x8030
+VERIFICATION = "1.2.840.10008.1.1"
 _NO_DATA_SET = 0x0101
 _LENGTH, _CLASS, _FIELD, _MESSAGE, _ANSWERED = 0x0000, 0x0002, 0x0100, 0x0110, 0x0120
 _DATA_SET, _STATUS, _COMMENT, _INSTANCE = 0x0800, 0x0900, 0x0902, 0x1000
@@ -55,6 +57,28 @@ def store_response(request: StoreRequest, status: int, comment: str = "") -> byt
         elements.append(_element(_COMMENT, _padded(comment[:_LONGEST_COMMENT], b" ")))
     elements.append(_element(_INSTANCE, _padded(request.sop_instance_uid, b"\0")))
     content = b"".join(elements)
+    return _element(_LENGTH, struct.pack("<L", len(content))) + content
+
+
+def read_echo_request(command: bytes) -> int | None:
+    """The message ID of a C-ECHO request; None when this is none, or none that can be read."""
+    try:
+        found = _elements(command)
+        asks = _number(found, _FIELD) == _ECHO_REQUEST and _number(found, _DATA_SET) == _NO_DATA_SET
+        return _number(found, _MESSAGE) if asks and _uid(found, _CLASS) == VERIFICATION else None
+    except Unusable:
+        return None
+
+
+def echo_response(message_id: int) -> bytes:
+    """The command set of the answer: success."""
+    content = (
+        _element(_CLASS, _padded(VERIFICATION, b"\0"))
+        + _element(_FIELD, _SHORT.pack(_ECHO_RESPONSE))
+        + _element(_ANSWERED, _SHORT.pack(message_id))
+        + _element(_DATA_SET, _SHORT.pack(_NO_DATA_SET))
+        + _element(_STATUS, _SHORT.pack(0))
+    )
     return _element(_LENGTH, struct.pack("<L", len(content))) + content
 
 

@@ -1,8 +1,8 @@
 """pynetdicom's acceptor without its waits and copies: the one file that overrides names that pynetdicom keeps to itself.
 
-What stays pynetdicom's: negotiation, the state machine, its events, echo, release and abort. What is done here: threads
-sleep in the kernel until something comes, a C-STORE goes from the socket into the store in pieces, and no peer can hold
-anything for long. Written for pynetdicom 3.0; `tests/dicom/test_fast_contract.py` says at once when that changes.
+What stays pynetdicom's: negotiation, the state machine, its events, release and abort. What is done here: threads sleep in
+the kernel until something comes, a C-STORE goes from the socket into the store in pieces, and no peer can hold anything for
+long. Written for pynetdicom 3.0; `tests/dicom/test_fast_contract.py` says at once when that changes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import A_P_ABORT, P_DATA
 from pynetdicom.transport import RequestHandler
 
-from service.dicom.command_set import StoreRequest, store_response
+from service.dicom.checkpoint import LOOK_S, Checkpoint
+from service.dicom.command_set import VERIFICATION, StoreRequest, echo_response, read_echo_request, store_response
 from service.dicom.connection import BLOCKED, Bell, Connection, shake_hands
 from service.dicom.door import Door
 from service.dicom.messages import Handlers, Messages, Storing
@@ -36,37 +37,8 @@ _ASSOCIATE_REQUEST = 1
 _BUFFER = 256 * 1024
 _LONGEST_PDU = 512 * 1024  # of those that are no P-DATA: 128 contexts with every transfer syntax need less
 _LINGER_S = 1.0  # how long a peer that was told the end may take to hang up
-_LOOK_S = 5.0  # the thread of an association looks around at least this often
 
 log = structlog.get_logger(__name__)
-
-
-class Checkpoint(threading.Event):
-    """Where pynetdicom's loop of an association stops by: here it sleeps until there is something to do."""
-
-    def __init__(self, association: Any) -> None:
-        super().__init__()
-        self._association = association
-        self._work = threading.Event()
-        self.established = threading.Event()  # all who want to know of the association have been told
-        super().set()
-
-    def set(self) -> None:
-        """Let the loop go on."""
-        super().set()
-        self.wake()
-
-    def wake(self) -> None:
-        """Something came, or ended."""
-        self._work.set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Until something comes, or silence has lasted too long."""
-        self.established.set()
-        silence_left: float = self._association.dul._idle_timer.remaining + 0.01  # noqa: SLF001
-        self._work.wait(max(0.0, min(_LOOK_S, silence_left)))
-        self._work.clear()
-        return super().wait(timeout)
 
 
 class Reader(DULServiceProvider):
@@ -224,7 +196,7 @@ class Reader(DULServiceProvider):
         if isinstance(part, Pdu):
             self._whole(part)
         elif self.state_machine.current_state == _ESTABLISHED:
-            self.assoc._reactor_checkpoint.established.wait(_LOOK_S)  # noqa: SLF001
+            self.assoc._reactor_checkpoint.established.wait(LOOK_S)  # noqa: SLF001
             self._messages.add(part)
         else:
             self._deaf = True
@@ -253,6 +225,12 @@ class Reader(DULServiceProvider):
         self.socket.send(p_data(storing.context_id, command, self.assoc.requestor.maximum_length))
 
     def _other(self, context_id: int, fragment: bytes) -> None:
+        """An echo is answered here, without waking another thread; the rest is for pynetdicom."""
+        context = self.assoc._accepted_cx.get(context_id)  # noqa: SLF001
+        echo = read_echo_request(fragment[1:]) if context and context.abstract_syntax == VERIFICATION else None
+        if echo is not None:
+            self.socket.send(p_data(context_id, echo_response(echo), self.assoc.requestor.maximum_length))
+            return
         primitive = P_DATA()
         primitive.presentation_data_value_list = [[context_id, fragment]]
         try:

@@ -19,8 +19,8 @@ AddSyntax = Callable[[Any, Any], None]
 def remember() -> None:
     """From now on, in all of this process; a repetition changes nothing."""
     for module in (ae, dimse_primitives, pdu_items, pdu_primitives, presentation):
-        module.set_uid = _SET_UID  # type: ignore[attr-defined]
-    presentation.PresentationContext.add_transfer_syntax = _ADD_SYNTAX  # type: ignore[method-assign]
+        module.set_uid = _SET_UID
+    presentation.PresentationContext.add_transfer_syntax = _ADD_SYNTAX
 
 
 def _remembering(set_uid: SetUid) -> SetUid:

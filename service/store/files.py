@@ -22,7 +22,8 @@ from typing import Self
 
 from service.errors import TryAgain
 from service.metrics import FSYNC_SECONDS
-from service.store.journal import Journal, Record, sync_all, take_over
+from service.store.disk import sync_all
+from service.store.journal import Journal, Record, take_over
 from service.store.records import Kept
 
 RECEIVED = "received"

@@ -10,7 +10,6 @@ The order is the promise: flushed, then renamed. Whatever has a name is synced o
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -26,6 +25,8 @@ from time import monotonic
 
 import structlog
 
+from service.store.disk import start_writing
+
 LONGEST = 8 << 20  # bytes of a content: for a larger one the waits cost nothing beside the writing
 _SEGMENT = 32 << 20
 _STEP = 4 << 20  # a segment grows to its size in these steps, and then stays
@@ -37,8 +38,6 @@ _SUFFIX = ".journal"
 _MAGIC = b"CRYOJRN1"
 _HEAD = struct.Struct("<8s8s16s32sQ")  # magic, the run it belongs to, name, SHA-256 and length of the content
 _SUM = struct.Struct("<L")
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_START = 2  # SYNC_FILE_RANGE_WRITE
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +84,7 @@ class Segment:
             return False
         if os.pwritev(self._descriptor, [head, _SUM.pack(zlib.crc32(head)), content], self._end) != length:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        _start_writing(self._descriptor, self._end, length)
+        start_writing(self._descriptor, self._end, length)
         self._began = self._began if self.written else monotonic()
         self._end, self.written = end, self.written + 1
         return True
@@ -288,23 +287,3 @@ def take_over(folder: Path) -> list[Segment]:
     while len(segments) < _SEGMENTS:
         segments.append(Segment(folder / f"{uuid.uuid4().hex}{_SUFFIX}"))
     return segments
-
-
-def _start_writing(descriptor: int, offset: int, length: int) -> None:
-    """Let the disk begin with these bytes, so that a flush has less to wait for: sync_file_range(2). No promise of anything."""
-    _LIBC.sync_file_range(descriptor, ctypes.c_int64(offset), ctypes.c_int64(length), _START)
-
-
-def sync_all(folder: Path) -> None:
-    """Make everything durable on the file system of `folder`: syncfs(2), which the standard library lacks.
-
-    Raises:
-        OSError: when something could not be written.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if _LIBC.syncfs(descriptor):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(descriptor)

@@ -20,8 +20,10 @@ from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import _PDU_TYPES, DULServiceProvider
+from pynetdicom.presentation import PresentationContext
 from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationServer, AssociationSocket, RequestHandler, ThreadedAssociationServer
+from pynetdicom.utils import set_uid
 
 FINGERPRINTS = {
     DULServiceProvider.__init__: "c82dafa9438d",
@@ -67,6 +69,8 @@ FINGERPRINTS = {
     fsm.AR_4: "33a12cf6208e",
     fsm.AR_5: "dc32d2343f42",
     fsm.DT_1: "82e5c5d41145",
+    set_uid: "f917a8035170",
+    PresentationContext.add_transfer_syntax: "83bb818ef65a",
 }
 
 

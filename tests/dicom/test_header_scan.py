@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import AllTransferSyntaxes
 
 from service.codes import DEVICE_UID
+from service.dicom import header_scan
 from service.dicom.header_scan import Header, is_ours, read_header
 from service.dicom.reception import file_head
 from service.errors import Unusable
@@ -274,3 +275,24 @@ def test_streams_are_left_alone() -> None:
     buffer = io.BytesIO(encode(an_image("1.2.3")))
 
     assert expected() == read_header(buffer.getbuffer(), EXPLICIT)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+@given(place=st.integers(0, 400), change=st.binary(min_size=1, max_size=4))
+def test_the_quick_way_reads_what_the_careful_one_does(syntax: str, place: int, change: bytes) -> None:
+    """Whatever is at the beginning, both give the same header, or the same fault."""
+    content = bytearray(encode(an_image("1.2.3"), syntax))
+    content[place : place + len(change)] = change
+    careful = header_scan._read
+
+    assert outcome(read_header, bytes(content), syntax) == outcome(
+        lambda data, name: careful(io.BytesIO(data), len(data), name), bytes(content), syntax
+    )
+
+
+def outcome(read: Callable[[bytes, str], Header], content: bytes, syntax: str) -> Header | str:
+    """What it reads, or why not."""
+    try:
+        return read(content, syntax)
+    except Unusable as fault:
+        return fault.code
