@@ -92,7 +92,7 @@ class Database:
         Raises:
             TryAgain: when the database does not answer.
         """
-        with _available():
+        with _available(self._failures):
             return self._changes.mark()
 
     @contextmanager
