@@ -223,6 +223,7 @@ class Service:
             stop=stop_now,
             run=run,
             worker=self.settings.worker.name,
+            required=when_of(self.settings).required,
         )
 
     def _start_metrics(self, undo: ExitStack) -> None:

@@ -94,8 +94,10 @@ def pauses_of(settings: Settings) -> Pauses:
 def when_of(settings: Settings) -> When:
     """When a study that is being received is analysed."""
     table = settings.completion
-    groups = tuple(tuple(group.split("|")) for group in table.require)
-    return When(CompletionRule(table.quiet_s, table.quiet_after_release_s), Requirement(groups, table.longest_wait_s))
+    groups = [tuple(group.split("|")) for group in table.require]
+    modalities, roles = (tuple(group for group in groups if group[0].islower() == lower) for lower in (False, True))
+    required = Requirement(modalities, table.longest_wait_s, roles)
+    return When(CompletionRule(table.quiet_s, table.quiet_after_release_s), required)
 
 
 def keeping_of(settings: Settings) -> Keeping:

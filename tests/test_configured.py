@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.configured import destinations_of, listener_tls, syntax_words
+from service.configured import destinations_of, listener_tls, syntax_words, when_of
 from service.dicom.destination import EXPLICIT, IMPLICIT, Destination, Verify
 from service.dicom.tls import Credentials
-from service.settings import DestinationTable, DestinationTls, ListenerTable, ListenerTls, Settings
+from service.settings import Completion, DestinationTable, DestinationTls, ListenerTable, ListenerTls, Settings
 
 
 def test_a_destination_without_profile_gets_everything() -> None:
@@ -53,3 +53,10 @@ def test_without_certificate_or_authority_dicom_stays_plain() -> None:
 def test_a_listener_that_asks_for_no_certificate_believes_in_no_authority() -> None:
     tls = ListenerTls(certificate="a.pem", key="a.key", ca="ca.pem", require_client=False)
     assert listener_tls(Settings(listener=ListenerTable(tls=tls))) == Credentials(Path("a.pem"), Path("a.key"))
+
+
+def test_what_a_study_must_hold_is_modalities_and_roles_of_series() -> None:
+    table = Completion(require=("SEG|RTSTRUCT", "portal_venous|delayed", "t2"), longest_wait_s=60.0)
+    required = when_of(Settings(completion=table)).required
+    assert (required.groups, required.longest_s) == ((("SEG", "RTSTRUCT"),), 60.0)
+    assert required.roles == (("portal_venous", "delayed"), ("t2",))

@@ -87,6 +87,8 @@ def write(folder: Path, text: str) -> Path:
         (f'{DESTINATION}transfer_syntaxes = ["jpeg"]', "destination.0.transfer_syntaxes.0"),
         ("[listener", "is not TOML"),
         ("[completion]\nquiet_s = 0", "completion.quiet_s"),
+        ('[completion]\nrequire = ["SEG|portal_venous"]', "completion.require.0: must be modalities"),
+        ('[completion]\nrequire = ["portal"]', 'roles of series ("portal_venous|delayed")'),
     ],
 )
 def test_a_fault_names_the_file_and_the_key(tmp_path: Path, text: str, named: str) -> None:

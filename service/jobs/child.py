@@ -12,8 +12,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from service.jobs.limits import be_first_to_go, die_with_parent
+
+if TYPE_CHECKING:  # loaded where it is needed: what only waits for a folder must begin to load soon
+    from service.jobs.messages import Answer, Request
 
 REQUEST_FILE = "request.json"
 ANSWER_FILE = "answer.json"
@@ -50,10 +54,22 @@ def loaded() -> str:
 
 def perform(folder: Path, pipe: int) -> None:
     """Read the request, analyse, write objects first and the answer last."""
-    from service.jobs.analysis import analyse_files, write_made
+    from service.jobs.lacking import lacking
     from service.jobs.messages import ANSWER, REQUEST, Answer
 
     request = REQUEST.validate_json((folder / REQUEST_FILE).read_bytes())
+    lacks = lacking(request.paths, request.options, request.required) if request.required else ""
+    answer = Answer(lacks=lacks) if lacks else analysed(request, folder, pipe)
+    part = folder / f"{ANSWER_FILE}.part"
+    part.write_bytes(ANSWER.dump_json(answer))
+    part.rename(folder / ANSWER_FILE)
+
+
+def analysed(request: Request, folder: Path, pipe: int) -> Answer:
+    """Analyse, with the objects written into the folder."""
+    from service.jobs.analysis import analyse_files, write_made
+    from service.jobs.messages import Answer
+
     outcome = analyse_files(
         request.paths,
         request.options,
@@ -63,10 +79,7 @@ def perform(folder: Path, pipe: int) -> None:
         progress=lambda stage, percent: report(pipe, stage, percent),
     )
     made = write_made(outcome, folder)
-    answer = Answer(outcome.record, made, outcome.code, outcome.sentence, outcome.failed, outcome.phases, outcome.compared)
-    part = folder / f"{ANSWER_FILE}.part"
-    part.write_bytes(ANSWER.dump_json(answer))
-    part.rename(folder / ANSWER_FILE)
+    return Answer(outcome.record, made, outcome.code, outcome.sentence, outcome.failed, outcome.phases, outcome.compared)
 
 
 def report(pipe: int, stage: str, percent: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from service.jobs.delivery import Courier
@@ -18,6 +18,7 @@ from service.store.index import Index
 from service.store.orders import Start
 from service.store.records import Begin, MadeObject, State
 from service.store.work import KILLED
+from service.study.required import RECEIVING, Groups, Requirement, waits
 
 Run = Callable[[Request, Path, Limits, Progress, Wanted], Ended]
 AT_IT = "The images are being analysed."
@@ -29,7 +30,10 @@ POISON = (
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The steps and what they work with. `stop` is set when the service must end now; `worker` is who takes them."""
+    """The steps and what they work with. `stop` is set when the service must end now; `worker` is who takes them.
+
+    A study without the series in `required` is received further.
+    """
 
     index: Index
     files: Files
@@ -40,6 +44,7 @@ class Steps:
     stop: threading.Event
     run: Run = run_analysis
     worker: str = "worker-1"
+    required: Requirement = field(default_factory=Requirement)
 
     def analyse(self, job: Job, tries_left: int) -> After:
         """Analyse in a child process and keep the result, or say why there is none.
@@ -69,6 +74,9 @@ class Steps:
             self.index.work.keep_output(job.key, ended.output)
             if ended.answer is None:
                 return self._failed(job, ended, tries_left)
+            if ended.answer.lacks:
+                self._lacks(job, ended.answer.lacks)
+                return After.NOTHING
             self._understood(job, request, ended.answer)
             if ended.answer.record is None and (ended.answer.failed or not ended.answer.made):
                 self._without_result(job, ended.answer)
@@ -94,7 +102,20 @@ class Steps:
         version = self.index.version(study, content)
         paths = tuple(self.files.path(instance.key) for instance in self.index.instances(study, content))
         earlier = Earlier(tuple(self.index.predecessors(study, content)), self.index.priors.of(study, content))
-        return Request(paths, content, version.closed_at, earlier, self._options(study))
+        return Request(paths, content, version.closed_at, earlier, self._options(study), self._required(study, content))
+
+    def _required(self, study_uid: str, content: str) -> Groups:
+        """The roles of series without which this is not analysed yet; a version waits for them once, and not for ever."""
+        last = self.index.work.may_wait(study_uid, content) if self.required.roles else None
+        if last is None or not waits(self.required, "a series", last, self.courier.clock()):
+            return ()
+        return self.required.roles
+
+    def _lacks(self, job: Job, words: str) -> None:
+        """Let the study be received further: the worker closes it again when more came, or it has waited for long enough."""
+        now = self.courier.clock()
+        last = self.index.work.may_wait(job.study_instance_uid, job.content_version) or now
+        self.index.work.lacks(job.key, words, waits(self.required, words, last, now) or RECEIVING, now)
 
     def _understood(self, job: Job, request: Request, answer: Answer) -> None:
         """Keep what the analysis made of the series and of earlier exams, whether there is a result or not."""

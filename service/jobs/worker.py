@@ -91,8 +91,7 @@ class Worker:
 
     def _arrived(self, activity: Activity, now: datetime, verdict: Complete) -> None:
         """Close the version of a study that is there, unless it has to wait for more than its images."""
-        required, study = self._when.required, activity.study_instance_uid
-        absent = missing(required, self._index.work.modalities(study)) if required.groups else ""
+        required, study, absent = self._when.required, activity.study_instance_uid, self._absent(activity)
         why = waits(required, absent, activity.last_received_at, now)
         if why:
             self._say(activity, why)
@@ -100,6 +99,12 @@ class Worker:
         because = " ".join(filter(None, (verdict.sentence, without(required, absent))))
         version = self._index.close_version(study, now, because)
         log.info("study_complete", study=study, job=version.job_id)
+
+    def _absent(self, activity: Activity) -> str:
+        """What is required and not there, in words; which roles its series have, an analysis has said."""
+        required = self._when.required
+        modalities = self._index.work.modalities(activity.study_instance_uid) if required.groups else frozenset()
+        return ", and ".join(filter(None, (missing(required, modalities), activity.lacks if required.roles else "")))
 
     def _say(self, activity: Activity, sentence: str) -> None:
         if activity.sentence != sentence:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from service.settings.table import Output, Seconds, Table
+from service.settings.table import Output, Role, Seconds, Table
 
 
 class Drawn(Table):
@@ -21,21 +21,7 @@ class Drawn(Table):
 class RoleTable(Table):
     """What a phase is, whatever its header seems to say; empty texts and 0 ask nothing."""
 
-    role: Literal[
-        "t1_pre",
-        "arterial",
-        "portal_venous",
-        "delayed",
-        "hepatobiliary",
-        "in_phase",
-        "opposed_phase",
-        "t2",
-        "dwi",
-        "adc",
-        "subtraction",
-        "localizer",
-        "other",
-    ]
+    role: Role
     scanner: str = ""
     protocol: str = ""
     description: str = ""

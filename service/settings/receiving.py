@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from service.settings.encryption import ListenerTls
-from service.settings.table import AeTitle, CallerRule, Modalities, Port, Seconds, Table
+from service.settings.table import AeTitle, CallerRule, Port, Required, Seconds, Table
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -66,10 +66,11 @@ class ListenerTable(Table):
 class Completion(Table):
     """When a study counts as complete: nothing came for so long, with or without the association being released.
 
-    Of each of `require` (modalities, "SEG|RTSTRUCT") it must then hold one, but it waits no longer than `longest_wait_s`.
+    Of each of `require` (modalities, "SEG|RTSTRUCT", or roles of series, "portal_venous|delayed") it must then hold one, but it
+    waits no longer than `longest_wait_s`.
     """
 
     quiet_s: Seconds = 60.0
     quiet_after_release_s: Seconds = 10.0
-    require: tuple[Modalities, ...] = ()
+    require: tuple[Required, ...] = ()
     longest_wait_s: Seconds = 86400.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -24,7 +25,36 @@ Address = Annotated[
     str,
     Field(pattern=r"^(https?://[^@\s?#/]+(/[^@\s?#]*)?|[ -?A-\[\]-~]{1,16}@(\[[0-9A-Fa-f:.]+\]|[^@:\s]+):[0-9]{1,5})$"),
 ]
-Modalities = Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,16}(\|[A-Z0-9_]{1,16})*$")]
+# What a phase may be said to be.
+Role = Literal[
+    "t1_pre",
+    "arterial",
+    "portal_venous",
+    "delayed",
+    "hepatobiliary",
+    "in_phase",
+    "opposed_phase",
+    "t2",
+    "dwi",
+    "adc",
+    "subtraction",
+    "localizer",
+    "other",
+]
+
+
+def _required(text: str) -> str:
+    """Modalities, or roles of series, with bars between them."""
+    words, roles = text.split("|"), get_args(Role)
+    if not all(word in roles for word in words) and not all(_MODALITY.fullmatch(word) for word in words):
+        raise ValueError(
+            f'must be modalities ("SEG|RTSTRUCT") or roles of series ("portal_venous|delayed"): {", ".join(roles)}'
+        )
+    return text
+
+
+_MODALITY = re.compile(r"[A-Z0-9_]{1,16}")
+Required = Annotated[str, AfterValidator(_required)]
 Hour = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, u
 
 from service.store import ordinary
 from service.store.records import Added, Received, State
-from service.store.schema import association, association_study, event, instance, study
+from service.store.schema import association, association_study, event, instance, study, version
 from service.study.complete import Activity
 from service.study.required import RECEIVING
 
@@ -79,22 +79,41 @@ def activities(connection: Connection) -> list[Activity]:
         .subquery()
     )
     used = (
-        select(instance.c.study_instance_uid.label("study"), func.count().label("instances"))
+        select(
+            instance.c.study_instance_uid.label("study"),
+            func.count().label("instances"),
+            func.max(instance.c.id).label("newest"),
+        )
         .where(is_used(), instance.c.study_instance_uid.in_(receiving))
         .group_by(instance.c.study_instance_uid)
         .subquery()
     )
+    looked_at = and_(
+        version.c.study_instance_uid == study.c.study_instance_uid,
+        version.c.content_version == study.c.content_version,
+        version.c.up_to == used.c.newest,
+    )
     rows = connection.execute(
-        select(study, links.c.open, links.c.released, used.c.instances)
+        select(study, links.c.open, links.c.released, used.c.instances, version.c.lacks)
         .outerjoin(links, links.c.study == study.c.study_instance_uid)
         .outerjoin(used, used.c.study == study.c.study_instance_uid)
+        .outerjoin(version, looked_at)
         .where(study.c.state == State.RECEIVING)
         .order_by(study.c.first_received_at)
     )
-    return [
-        Activity(row.study_instance_uid, row.last_received_at, row.open or 0, row.released, row.instances or 0, row.sentence)
-        for row in rows
-    ]
+    return [_activity(row) for row in rows]
+
+
+def _activity(row: Row[Any]) -> Activity:
+    return Activity(
+        study_instance_uid=row.study_instance_uid,
+        last_received_at=row.last_received_at,
+        open_associations=row.open or 0,
+        last_released_at=row.released,
+        instances=row.instances or 0,
+        sentence=row.sentence,
+        lacks=row.lacks or "",
+    )
 
 
 def modalities(connection: Connection, study_uid: str) -> frozenset[str]:

@@ -137,6 +137,7 @@ def _complete(connection: Connection, row: Row[Any], order: Order) -> Change:
     if row.state != State.RECEIVING:
         raise Unusable(NOT_NOW, f"The study is {_words(row.state)}: only one that is receiving can be declared complete.")
     closed = versions.close_version(connection, row.study_instance_uid, order.at, "A person declared it complete.")
+    versions.change(connection, row.study_instance_uid, closed.content_version, lacks="")
     return row.state, closed.state.value
 
 

@@ -130,7 +130,8 @@ association_study = Table(
 # `unfinished` counts the analyses that began and never came back: their worker died; `output` is the end of what
 # the last one wrote. `refusal` is why it has no result, where an object was made that says so. `prior` is the
 # earlier exam that it goes on from, as it was when this was first analysed, with those that were offered to it;
-# `identity` is who it is of itself, as digests.
+# `identity` is who it is of itself, as digests. `lacks` is the series that it waited for, in words; "" where a person ended
+# the waiting, nothing where it never waited.
 version = Table(
     "version",
     metadata,
@@ -154,6 +155,7 @@ version = Table(
     _text("refusal", ""),
     Column("prior", JSON(none_as_null=True)),
     Column("identity", JSON(none_as_null=True)),
+    Column("lacks", Text),
     Index("version_by_owner", "owner"),
 )
 

@@ -7,6 +7,7 @@ Source of the idea: fencing tokens, as in Burrows, "The Chubby lock service", 20
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -39,6 +40,23 @@ class Work:
         """The modalities of what the analysis of a study may read."""
         with self._database.read() as connection:
             return arrivals.modalities(connection, study_uid)
+
+    def may_wait(self, study_uid: str, content: str) -> datetime | None:
+        """When the last image came of a study whose version may still wait for a series; None when it has, or must not."""
+        same = (version.c.study_instance_uid == study.c.study_instance_uid) & (version.c.content_version == content)
+        query = select(study.c.last_received_at).join(version, same).where(study.c.study_instance_uid == study_uid)
+        with self._database.read() as connection:
+            return connection.scalar(query.where(version.c.lacks.is_(None)))
+
+    def lacks(self, of: tuple[str, str, int], words: str, sentence: str, at: datetime) -> bool:
+        """The job `of` found that a series is missing: the study is received further. False when the job is stale."""
+        study_uid, content, attempt = of
+        with self._database.write() as connection:
+            if not versions.set_state(connection, study_uid, content, State.RECEIVING, sentence, attempt=attempt):
+                return False
+            versions.change(connection, study_uid, content, lacks=words)
+            arrivals.note(connection, study_uid, "waits", sentence, at)
+            return True
 
     def say_receiving(self, study_uid: str, sentence: str) -> None:
         """Let a study that is still being received say what it waits for."""

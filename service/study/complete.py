@@ -17,6 +17,7 @@ class Activity:
         last_released_at: UTC time of the last release of such an association; None when none closed.
         instances: Relevant instances so far.
         sentence: What the study says of itself.
+        lacks: The series that a look at what is there has missed, in words; "" where none was missed, or more came since.
     """
 
     study_instance_uid: str
@@ -25,6 +26,7 @@ class Activity:
     last_released_at: datetime | None
     instances: int
     sentence: str = field(default="", compare=False)
+    lacks: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

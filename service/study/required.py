@@ -1,4 +1,4 @@
-"""Whether what a rule asks for has come, so that an analysis can wait for a reader's contours."""
+"""Whether what a rule asks for has come, so that an analysis can wait for a reader's contours, or for a late series."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from service.study.complete import CompletionRule
 
 RECEIVING = "Receiving images."
 
+Groups = tuple[tuple[str, ...], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a study must hold before it is analysed: one modality of each group.
+    """What a study must hold before it is analysed: one modality of each of `groups`, a series of one of each of `roles`.
 
     It waits for that until `longest_s` after its last image. No group asks for nothing.
     """
 
-    groups: tuple[tuple[str, ...], ...] = ()
+    groups: Groups = ()
     longest_s: float = 86400.0
+    roles: Groups = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,16 @@ def missing(requirement: Requirement, modalities: Collection[str]) -> str:
     return ", and ".join(" or ".join(group) for group in requirement.groups if here.isdisjoint(group))
 
 
+def missing_roles(groups: Groups, roles: Collection[str]) -> str:
+    """The groups of which no series has come, in words; "" when one of each has.
+
+    >>> missing_roles((("portal_venous", "delayed"), ("t1_pre",)), {"arterial"})
+    'a portal venous or delayed series, and a t1 pre series'
+    """
+    absent = (" or ".join(group).replace("_", " ") for group in groups if set(group).isdisjoint(roles))
+    return ", and ".join(f"a{'n' if words[0] in 'aio' else ''} {words} series" for words in absent)
+
+
 def waits(requirement: Requirement, absent: str, last_received_at: datetime, now: datetime) -> str:
     """Why a study whose images have come goes on waiting; "" when it does not, or has waited for long enough."""
     until = last_received_at + timedelta(seconds=requirement.longest_s)
@@ -52,4 +65,8 @@ def waits(requirement: Requirement, absent: str, last_received_at: datetime, now
 
 def without(requirement: Requirement, absent: str) -> str:
     """What the history says of a study that did not get what it waited for; "" when it did."""
-    return f"{absent} did not come within {requirement.longest_s:g} s: it is analysed without." if absent else ""
+    return (
+        f"{absent[:1].upper()}{absent[1:]} did not come within {requirement.longest_s:g} s: it is analysed without."
+        if absent
+        else ""
+    )

@@ -11,7 +11,10 @@ from pydicom import dcmread
 from service.dicom.header_scan import read_header
 from service.errors import Faulty
 from service.jobs.analysis import Outcome, analyse_files, content_version_of, read_study, write_made
+from service.jobs.child import ANSWER_FILE, REQUEST_FILE, perform
 from service.jobs.example import example_patient
+from service.jobs.lacking import lacking
+from service.jobs.messages import ANSWER, REQUEST, Answer, Request
 from service.jobs.software import software
 from service.jobs.truth import Verdict, compare
 from service.options import AnalysisOptions, Earlier, EarlierExam
@@ -80,6 +83,18 @@ def test_the_one_tumor_of_a_later_exam_goes_on_under_its_uid_and_says_so(paths: 
     assert [warning for warning in record["warnings"] if "same patient ID" in warning] == list(compared.sentences)
     assert [tumor["tracking_uid"] for tumor in record["tumors"]] == ["2.25.4711"]
     assert CONTINUED in record["warnings"]
+
+
+def test_a_required_series_that_is_not_there_is_named_and_nothing_is_analysed(paths: list[Path], tmp_path: Path) -> None:
+    late = [path for path in paths if "portal" not in str(path)]
+    required = (("t2",), ("portal_venous", "hepatobiliary"))
+    assert lacking(late, OPTIONS, required) == "a portal venous or hepatobiliary series"
+    assert lacking(paths, OPTIONS, required) == ""
+    assert lacking([], OPTIONS, required) == "", "the analysis says what is wrong"
+    (tmp_path / REQUEST_FILE).write_bytes(REQUEST.dump_json(Request(tuple(late), "abc", WHEN, required=required)))
+    perform(tmp_path, -1)
+    answer = ANSWER.validate_json((tmp_path / ANSWER_FILE).read_bytes())
+    assert answer == Answer(lacks="a portal venous or hepatobiliary series")
 
 
 def test_a_repeat_makes_the_same_bytes(outcome: Outcome, paths: list[Path], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from service.options import AnalysisOptions, EarlierExam, Identity, RoleRule
 from service.store.orders import Order
 from service.store.records import Begin, State
 from service.study.identity import Compared, Doubt
+from service.study.required import Requirement
 from tests.jobs.conftest import NOW, STUDY, Store
 from tests.store.builders import replay
 
@@ -95,6 +96,45 @@ def test_the_analysis_hears_what_people_said_before_what_is_configured(store: St
     options = asked[0].options
     assert (options.roles, options.seeds) == ((said, configured), ((1.0, 2.0, 3.0),))
     assert options.procedure_at == datetime.fromisoformat("2024-03-01T09:00:00")
+
+
+LATE = Requirement(longest_s=3600.0, roles=(("portal_venous", "delayed"),))
+
+
+def test_a_study_without_a_required_series_is_received_further_and_asked_once(store: Store, job: Job, tmp_path: Path) -> None:
+    asked: list[tuple[tuple[str, ...], ...]] = []
+
+    def run(request: Request, *_others: object) -> Ended:
+        asked.append(request.required)
+        return Ended(Answer(lacks="a portal venous or delayed series") if request.required else None, "enough", 1, 1.0)
+
+    steps = replace(steps_of(store, tmp_path, run), required=LATE)
+    store.later(60)
+    assert steps.analyse(job, 2) is After.NOTHING
+    said = (
+        "Waiting for a portal venous or delayed series, until 2024-03-12 11:00 UTC at the latest; then it is analysed without."
+    )
+    assert state(store) == (State.RECEIVING, said)
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    assert [one.sentence for one in detail.events if one.word == "waits"] == [said]
+
+    again = store.close()
+    assert (again.content_version, again.attempt) == (job.content_version, 2)
+    steps.analyse(again, 0)
+    assert asked == [LATE.roles, ()]
+
+
+def test_after_the_longest_wait_no_series_is_required(store: Store, job: Job, tmp_path: Path) -> None:
+    asked: list[tuple[tuple[str, ...], ...]] = []
+
+    def run(request: Request, *_others: object) -> Ended:
+        asked.append(request.required)
+        return Ended(None, "enough", 1, 1.0)
+
+    store.later(3600)
+    replace(steps_of(store, tmp_path, run), required=LATE).analyse(job, 2)
+    assert asked == [()]
 
 
 OWN = Identity("p", "", "b", "f")

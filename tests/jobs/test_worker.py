@@ -108,6 +108,48 @@ def test_what_does_not_come_is_waited_for_no_longer_than_said_and_the_history_sa
     ]
 
 
+LATE = Requirement(longest_s=3600.0, roles=(("portal_venous", "delayed"),))
+
+
+def test_a_study_in_which_a_series_was_missed_waits_for_it_and_is_analysed_without_in_the_end(store: Store) -> None:
+    queue = Queue()
+    worker = worker_of(store, queue, LATE)
+    store.receive("1.1")
+    store.later(60)
+    worker.look()
+    (job,) = store.index.waiting_jobs()
+    key = (STUDY, job.content_version, job.attempt)
+    store.index.work.start(key, "worker-1", "Looking.")
+    store.index.work.lacks(key, "a portal venous or delayed series", "Receiving images.", store.now)
+    worker.look()
+    said = (
+        "Waiting for a portal venous or delayed series, until 2024-03-12 11:00 UTC at the latest; then it is analysed without."
+    )
+    assert summary(store) == (State.RECEIVING, said)
+    assert len(queue.jobs) == 1
+    store.later(3540)
+    worker.look()
+    assert state(store) is State.QUEUED
+    assert queue.jobs == [f"{STUDY}/{job.content_version}/1", f"{STUDY}/{job.content_version}/2"]
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    last = [one.sentence for one in detail.events if one.word == "complete"][-1]
+    assert last.endswith("A portal venous or delayed series did not come within 3600 s: it is analysed without.")
+
+
+def test_whoever_asks_for_no_series_any_more_waits_for_none(store: Store) -> None:
+    worker = worker_of(store, Queue())
+    store.receive("1.1")
+    store.later(60)
+    worker.look()
+    (job,) = store.index.waiting_jobs()
+    key = (STUDY, job.content_version, job.attempt)
+    store.index.work.start(key, "worker-1", "Looking.")
+    store.index.work.lacks(key, "a delayed series", "Receiving images.", store.now)
+    worker.look()
+    assert state(store) is State.QUEUED
+
+
 def test_a_person_ends_the_waiting(store: Store) -> None:
     worker = worker_of(store, Queue(), CONTOURS)
     store.receive("1.1")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from service.store.index import Index
-from service.store.orders import Share, Start
+from service.store.orders import Order, Share, Start
 from service.store.records import Begin, State, Version
 from service.store.work import KILLED
-from tests.store.builders import arrival, at
+from tests.store.builders import STUDY, arrival, at
 
 FIRST, SECOND = Share("worker-1", parallel=1), Share("worker-2", parallel=2)
 
@@ -22,6 +22,48 @@ def waiting(index: Index, number: int) -> list[Version]:
 def key(of: Version) -> tuple[str, str, int]:
     """As a job names it."""
     return of.study_instance_uid, of.content_version, of.attempt
+
+
+def test_a_version_waits_for_a_series_once(index: Index) -> None:
+    (job,) = waiting(index, 1)
+    study, content = job.study_instance_uid, job.content_version
+    index.work.claim(FIRST)
+    assert index.work.may_wait(study, content) == at(0)
+    assert index.work.start(key(job), "worker-1", "Looking.") is Start.GO
+    assert index.work.lacks(key(job), "a delayed series", "Waiting for a delayed series.", at(70))
+    assert index.work.may_wait(study, content) is None
+    (activity,) = index.activities()
+    assert (activity.lacks, activity.sentence) == ("a delayed series", "Waiting for a delayed series.")
+    assert not index.work.lacks(key(job), "a t2 series", "Waiting.", at(71)), "the job has ended"
+
+
+def test_what_comes_later_is_looked_at_anew(index: Index) -> None:
+    (job,) = waiting(index, 1)
+    index.work.start(key(job), "worker-1", "Looking.")
+    index.work.lacks(key(job), "a delayed series", "Waiting for a delayed series.", at(70))
+    index.add_instance(arrival(7, study=job.study_instance_uid, seconds=80))
+    (activity,) = index.activities()
+    assert activity.lacks == ""
+    newer = index.close_version(job.study_instance_uid, at(90))
+    assert newer.content_version != job.content_version
+    assert index.work.may_wait(job.study_instance_uid, newer.content_version) == at(80)
+
+
+def test_a_person_ends_the_waiting_for_a_series(index: Index) -> None:
+    """Before it has begun, and while it lasts."""
+    index.add_instance(arrival(1))
+    index.operators.complete(STUDY, Order("a", at(5)))
+    (job,) = index.waiting_jobs()
+    assert index.work.may_wait(STUDY, job.content_version) is None
+
+    index.add_instance(arrival(2, seconds=10))
+    job = index.close_version(STUDY, at(20))
+    index.work.start(key(job), "worker-1", "Looking.")
+    index.work.lacks(key(job), "a delayed series", "Waiting for a delayed series.", at(21))
+    index.operators.complete(STUDY, Order("a", at(30)))
+    (again,) = index.waiting_jobs()
+    assert (again.content_version, again.attempt, again.state) == (job.content_version, job.attempt + 1, State.QUEUED)
+    assert index.work.may_wait(STUDY, job.content_version) is None
 
 
 def test_each_worker_takes_what_it_has_room_for_and_only_one_gets_it(index: Index) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.study.required import Requirement, missing, waits, without
+from service.study.required import Requirement, missing, missing_roles, waits, without
 
 LAST = datetime(2024, 3, 12, 10, 0, tzinfo=UTC)
 BOTH = Requirement((("SEG", "RTSTRUCT"), ("PR",)), longest_s=60.0)
@@ -25,6 +25,21 @@ def test_of_each_group_one_must_have_come(here: set[str], absent: str) -> None:
 
 def test_who_asks_for_nothing_misses_nothing() -> None:
     assert missing(Requirement(), ()) == ""
+
+
+SERIES = (("portal_venous", "delayed"), ("arterial",))
+
+
+@pytest.mark.parametrize(
+    ("here", "absent"),
+    [
+        ({"t2"}, "a portal venous or delayed series, and an arterial series"),
+        ({"arterial", "t2"}, "a portal venous or delayed series"),
+        ({"arterial", "delayed"}, ""),
+    ],
+)
+def test_of_each_group_of_roles_one_series_must_have_come(here: set[str], absent: str) -> None:
+    assert missing_roles(SERIES, here) == absent
 
 
 @pytest.mark.parametrize(("seconds", "is_waiting"), [(0, True), (59, True), (60, False), (61, False)])
