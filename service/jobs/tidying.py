@@ -73,7 +73,13 @@ class Tidying:
         self._looking.stop()
 
     def look(self) -> int:
-        """Remove what is old, as long as the hours are quiet; gives how many studies lost something."""
+        """Remove what is old, as long as the hours are quiet; gives how many studies lost something.
+
+        Nothing leaves while the listener lies where it died: the next start of it would bring back what its journal names.
+        """
+        if self._may_go_on() and self._files.journal_is_left(self._clock().timestamp()):
+            log.warning("removing_waits", reason="the listener died and has not been started again")
+            return 0
         self._rest_of_before()
         removed = sum(sum(self._leaving(stock, self._clock() - longest)) for stock, longest in self._keeping.longest.items())
         if removed:

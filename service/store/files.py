@@ -23,7 +23,7 @@ from typing import Self
 from service.errors import TryAgain
 from service.metrics import FSYNC_SECONDS
 from service.store.disk import sync_all
-from service.store.journal import Journal, Record, take_over
+from service.store.journal import Journal, Record, is_left, take_over
 from service.store.records import Kept
 
 RECEIVED = "received"
@@ -179,6 +179,10 @@ class Files:
             raise TryAgain("store.journal", f"What arrived before a crash cannot be put into its files: {why}") from fault
         self._journal = Journal(segments, self._sync, lambda: self.free_bytes() > _MUCH_ROOM)
         return tuple(_key(RECEIVED, name) for name in restored)
+
+    def journal_is_left(self, now: float) -> bool:
+        """Whether a listener that died has not been started again for hours: what is removed now it would bring back."""
+        return is_left(self.root / _JOURNAL, now)
 
     def end_journal(self) -> None:
         """Make durable what only the journal keeps durable, and keep none any more."""

@@ -277,6 +277,18 @@ class Journal:
             self._changed.notify_all()
 
 
+def is_left(folder: Path, now: float) -> bool:
+    """Whether the journal below `folder` names files longer than a living process lets it (`now`: seconds since 1970).
+
+    The next start brings those files back. No lock is tried for: whoever starts must find every segment free.
+    """
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            if file.read(len(_MAGIC)) == _MAGIC and now - os.fstat(file.fileno()).st_mtime > 2 * _LONGEST_S:
+                return True
+    return False
+
+
 def take_over(folder: Path) -> list[Segment]:
     """The segments below `folder` that nobody has open, and new ones where these are too few."""
     folder.mkdir(mode=0o750, exist_ok=True)

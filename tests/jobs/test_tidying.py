@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.jobs.tidying import Keeping, Tidying
+from service.store import files as files_module
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import State
@@ -52,6 +53,24 @@ def test_what_is_old_enough_leaves_with_its_files(filled: Store) -> None:
     filled.receive("9.1", "1.2.99")
     assert tidying(filled, ALWAYS).look() == STUDIES
     assert left(filled) == (1, 1, 0)
+
+
+def test_nothing_leaves_that_a_dead_listener_would_bring_back(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed, and not started again before the days of retention were over; a worker of its own tidies."""
+    monkeypatch.setattr(files_module, "_MUCH_ROOM", 0)
+    filled.files.begin_journal()
+    filled.receive("9.1", "1.2.99")
+    journal = filled.files._journal
+    assert journal is not None
+    for segment in journal._all:
+        segment.close()
+        os.utime(segment.path, times=(filled.now.timestamp() - 8 * 3600,) * 2)
+    assert tidying(filled, ALWAYS).look() == 0
+    assert left(filled) == (2 * STUDIES + 1, 2 * STUDIES + 1, 0)
+    again = Files(filled.files.root)
+    again.begin_journal()
+    assert tidying(filled, ALWAYS).look() == STUDIES
+    again.end_journal()
 
 
 def test_what_is_younger_stays(filled: Store) -> None:

@@ -192,6 +192,18 @@ def test_the_journal_of_a_living_process_is_left_alone(files: Files) -> None:
     assert crashed(files).begin_journal() == (kept.key,)
 
 
+def test_a_journal_that_nobody_empties_is_seen_after_hours_without_its_lock(files: Files) -> None:
+    """What it names must not be removed meanwhile: the next start would bring it back."""
+    assert not files.journal_is_left(time.time() + 86400), "empty"
+    keep(files)
+    assert not files.journal_is_left(time.time() + 3600), "young: its process may live"
+    found = crashed(files)
+    assert found.journal_is_left(time.time() + 86400)
+    found.begin_journal()
+    assert not found.journal_is_left(time.time() + 86400)
+    found.end_journal()
+
+
 def test_a_disk_that_does_not_take_what_is_restored_is_said_so(files: Files) -> None:
     kept = keep(files)
     files.remove(kept.key)

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from service.study.model import Role
-from service.volumes.volume import Array, Volume, within
+from service.volumes.volume import Array, Index, Volume, box_of, within
 
 Mask = NDArray[np.bool_]
-Index = tuple[int, int, int]
 
 
 def shrink(volume: Volume, target: float) -> Volume:
@@ -105,7 +104,7 @@ def grown(mask: Mask, distance: float, spacing: tuple[float, float, float]) -> M
     """All voxels within `distance` mm of the mask."""
     if not mask.any():
         return mask
-    box = within(*box_of(mask, distance, spacing))  # nothing beyond it can be that near
+    box = within(*box_about(mask, distance, spacing))  # nothing beyond it can be that near
     near = np.zeros_like(mask)
     near[box] = ndimage.distance_transform_edt(~mask[box], sampling=spacing) <= distance
     return near
@@ -115,7 +114,7 @@ def shrunk(mask: Mask, distance: float, spacing: tuple[float, float, float]) -> 
     """The voxels of the mask farther than `distance` mm from what is not in it; the border of the image is no end."""
     if not mask.any() or mask.all():
         return mask
-    box = within(*box_of(mask, min(spacing), spacing))  # what is nearest of the rest lies within a voxel of it
+    box = within(*box_about(mask, min(spacing), spacing))  # what is nearest of the rest lies within a voxel of it
     core = np.zeros_like(mask)
     core[box] = ndimage.distance_transform_edt(mask[box], sampling=spacing) > distance
     return core
@@ -131,15 +130,10 @@ def opened(mask: Mask, distance: float, spacing: tuple[float, float, float]) -> 
     return grown(shrunk(mask, distance, spacing), distance, spacing) & mask
 
 
-def box_of(mask: Mask, pad: float, spacing: tuple[float, float, float]) -> tuple[Index, Index]:
+def box_about(mask: Mask, pad: float, spacing: tuple[float, float, float]) -> tuple[Index, Index]:
     """Lowest and (exclusive) highest index of the mask, `pad` mm wider, clipped to the image."""
-    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    low = [max(0, int(span[0]) - int(np.ceil(pad / size))) for span, size in zip(spans, spacing, strict=True)]
-    high = [
-        min(count, int(span[-1]) + 1 + int(np.ceil(pad / size)))
-        for span, size, count in zip(spans, spacing, mask.shape, strict=True)
-    ]
-    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+    more = [int(np.ceil(pad / size)) for size in spacing]
+    return box_of(mask, (more[0], more[1], more[2]))
 
 
 def largest(mask: Mask, touching: Mask | None = None) -> Mask:

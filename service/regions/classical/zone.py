@@ -17,7 +17,7 @@ from service.regions.classical.liver import Liver
 from service.regions.classical.seeded import place_at
 from service.regions.classical.tissue import (
     Mask,
-    box_of,
+    box_about,
     closed,
     fraction,
     grown,
@@ -142,7 +142,7 @@ def _is_fluid(liver: Liver, place: Mask) -> bool:
 def _look_closely(exam: Exam, liver: Liver, place: Mask) -> Zone:
     """The zone at `place` on the full grid."""
     reference = exam.phases[exam.reference]
-    corners = liver.grid.to_mm(np.array(box_of(place, AROUND, liver.grid.spacing), dtype=np.float64))
+    corners = liver.grid.to_mm(np.array(box_about(place, AROUND, liver.grid.spacing), dtype=np.float64))
     index = np.rint(reference.to_index(corners)).astype(int)
     low = np.clip(index.min(axis=0), 0, np.array(reference.shape) - 1)
     high = np.clip(index.max(axis=0) + 1, low + 1, reference.shape)
