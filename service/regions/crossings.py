@@ -15,11 +15,12 @@ from service.regions.region import Region
 from service.volumes.cells import cuts_of, on_cells, spread
 from service.volumes.products import twicing
 from service.volumes.surface import sample, tree_of
-from service.volumes.volume import Array, Matrix, Volume
+from service.volumes.volume import Array, Matrix, Volume, box_of
 
 SMOOTHING = 0.6  # voxels, of the signed distance of whole voxels
 QUIET, LOUD = 0.4, 3.5  # voxels, of fractions; more for each unit of noise
 SOME = 16  # a crossing of so many is looked at first
+BESIDE = 4  # voxels around a tumor beyond the reach of its distance, so that no filter meets the border
 SCALE = 4.0  # mm of distance that count as wholly inside
 
 
@@ -28,16 +29,26 @@ def minimum_by_crossings(tumor: Region, zone: Region, liver: Region | None, nois
 
     `noise` is the standard deviation of the fractions.
     """
-    inside, treated = _levels(tumor, noise), _levels(zone, noise)
+    tumor = _around(tumor)
+    treated = _levels(zone, noise)
     left = 1.0 - treated
     if liver is not None:
         present = liver.mask.values - zone.mask.values >= 0.5
         left = np.where(ndimage.binary_dilation(present), np.minimum(left, _levels(liver, noise)), 0.0).astype(np.float32)
-    ours, theirs = (_crossings(tumor.mask, values) for values in (inside, left))
+    ours, theirs = _crossings(tumor.mask, _levels(tumor, noise)), _crossings(zone.mask, left)
     if not len(ours) or not len(theirs):
         return float("inf")
-    sunk = sample(tumor.mask.with_values(left), ours) > 0.5
+    sunk = sample(zone.mask.with_values(left), ours) > 0.5
     return -_farthest(ours[sunk], theirs) if sunk.any() else _nearest(ours, theirs)
+
+
+def _around(tumor: Region) -> Region:
+    """The tumor in the voxels around it: farther out there is none, and the zone's part of the grid is larger."""
+    inside = tumor.mask.values > 0.5
+    if not inside.any():
+        return tumor
+    k, j, i = (BESIDE + int(np.ceil(SCALE / size)) for size in tumor.mask.spacing)
+    return tumor.crop(*box_of(inside, (k, j, i)))
 
 
 def _nearest(ours: Matrix, theirs: Matrix) -> float:

@@ -99,9 +99,12 @@ def _rounds(field: Array, step: Step, width: float, size: tuple[float, float, fl
 
 def _as_distance(field: Array, size: tuple[float, float, float]) -> Array:
     """The field with a slope of 1 at its zero level, which stays where it is."""
-    slopes = np.gradient(field, *size)
-    steep = np.sqrt(slopes[0] ** 2 + slopes[1] ** 2 + slopes[2] ** 2)
-    return np.asarray(np.clip(field / np.maximum(steep, 0.3), -REACH, REACH), dtype=np.float32)
+    square = np.zeros_like(field)
+    for axis, side in enumerate(size):
+        slope = np.gradient(field, side, axis=axis)
+        square += slope * slope
+    steep = np.maximum(np.sqrt(square, out=square), np.float32(0.3), out=square)
+    return np.clip(field / steep, np.float32(-REACH), np.float32(REACH))
 
 
 def _signed_distance(inside: NDArray[np.bool_], spacing: tuple[float, float, float]) -> Array:
