@@ -110,3 +110,7 @@ bench-index *options:
 # Old studies leave while new ones come: what that costs the new ones.
 bench-purge *options:
     uv run python -m tests.benchmarks.purge {{ options }}
+
+# What a service costs that has nothing to do.
+bench-idle *options:
+    uv run python -m tests.benchmarks.idle {{ options }}

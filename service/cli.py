@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -254,6 +255,7 @@ def _serve(config: Path | None, *, listener: bool = False, worker: bool = False,
     service = Service(settings, Parts(listener, worker, web))
     asked = StopRequest()
     service.start()
+    gc.freeze()  # what was loaded stays to the end: to look for garbage in it would cost 0.2 s again and again
     asked.wait()
     # Nothing that was acknowledged needs a clean end, and whoever starts us again must not wait for ever.
     faulthandler.dump_traceback_later(settings.listener.drain_s + settings.worker.drain_s + LAST_RESORT_S, exit=True)

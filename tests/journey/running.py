@@ -134,6 +134,11 @@ class Running:
         finally:
             connection.close()
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        return self._running().pid
+
     def log(self) -> str:
         """What it wrote."""
         return self._log.read_text(errors="replace")
