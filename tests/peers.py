@@ -21,7 +21,10 @@ def require_program(name: str, *places: str) -> str:
     """The path of the program `name`, looked up in PATH and in `places` (full paths)."""
     found = shutil.which(name, path=_path()) or next((place for place in places if Path(place).exists()), None)
     if found is None:
-        missing(f"{name} is not installed (Debian: dcmtk, dicom3tools, orthanc, libpixelmed-java, chromium, npm, openssl)")
+        missing(
+            f"{name} is not installed (Debian: dcmtk, dicom3tools, orthanc, libpixelmed-java, libsaxonhe-java, chromium, npm, "
+            "openssl)"
+        )
     return str(found)
 
 
