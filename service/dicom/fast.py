@@ -260,6 +260,7 @@ class Reader(DULServiceProvider):
         with suppress(OSError):
             self._connection.close()
         self._bell.close()
+        self._buffer = memoryview(b"")  # at once: what belongs to an association is freed when the collector finds its circle
         self.to_user_queue.put(None)  # who still waits for a request waits for nothing
         self.assoc._reactor_checkpoint.wake()  # noqa: SLF001
 
