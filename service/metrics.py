@@ -6,6 +6,8 @@ Never anything that came over the network, and never a patient.
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 _MOST_REASONS = 40
@@ -36,9 +38,16 @@ INDEX_SECONDS = Histogram(
 
 def answered(status: int, size: int) -> None:
     """Count an instance of `size` bytes that was answered with a DICOM status."""
+    instances, sizes = _counters(status)
+    instances.inc()
+    sizes.inc(size)
+
+
+@cache
+def _counters(status: int) -> tuple[Counter, Counter]:
+    """Of a status; there are few."""
     word = f"0x{status:04X}"
-    INSTANCES.labels(word).inc()
-    INSTANCE_BYTES.labels(word).inc(size)
+    return INSTANCES.labels(word), INSTANCE_BYTES.labels(word)
 
 
 def association_ended(end: str) -> None:

@@ -12,6 +12,7 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -107,7 +108,12 @@ def read_file_meta(head: bytes | memoryview) -> FileMeta:
 
 def is_uid(text: str) -> bool:
     """Whether `text` has the form of a UID (PS3.5 section 9.1; leading zeros of a component are let through)."""
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
+    return len(text) <= 64 and _has_form(text)
+
+
+@lru_cache(maxsize=1024)  # those of study, series and classes come again and again
+def _has_form(text: str) -> bool:
+    return _UID.fullmatch(text) is not None
 
 
 def read_header(content: Path | bytes | memoryview, transfer_syntax_uid: str = "") -> Header:
@@ -184,6 +190,8 @@ def _number(value: bytes) -> int | None:
 
 def _text(value: bytes, charset: bytes) -> str:
     """Readable text; what the character set cannot say is replaced, control characters go (databases refuse NUL)."""
+    if not value:
+        return ""
     if not charset and value.isascii() and b"\x1b" not in value:
         return _printable(value.decode("ascii"))
     names = [name.strip() for name in charset.decode("latin-1").rstrip("\0 ").split("\\")]

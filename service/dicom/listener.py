@@ -24,15 +24,8 @@ from service.dicom.command_set import StoreRequest
 from service.dicom.contexts import VENDOR_CLASSES, acceptor_contexts
 from service.dicom.crowd import Crowd
 from service.dicom.door import Door
-from service.dicom.reception import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION,
-    Answer,
-    Arriving,
-    HeaderReader,
-    Offered,
-    Reception,
-)
+from service.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from service.dicom.reception import Answer, Arriving, HeaderReader, Offered, Reception
 from service.dicom.server import Limits, Server
 from service.dicom.tls import Acceptor, Credentials, no_tls, shake_hands
 from service.store.files import Files

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import struct
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import structlog
 
 from service import metrics
 from service.dicom.access import printable
+from service.dicom.file_meta import file_meta
 from service.dicom.header_scan import is_uid
 from service.errors import CryomarginError, TryAgain, Unusable
 from service.store.files import Files, Incoming
@@ -33,12 +34,10 @@ OUT_OF_RESOURCES = 0xA700
 DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 
-# Part of every stored file and so of its hash: it must never change, or the same object would come as another one.
-IMPLEMENTATION_CLASS_UID = "2.25.232915710255875071510348660016899711989"
-IMPLEMENTATION_VERSION = "CRYOMARGIN"
-
 _BEGINNING = 16 * 1024  # bytes: holds what is asked of the header of an ordinary object
 _ROOM_EVERY = 16 * 1024 * 1024  # bytes after which the room on the disk is looked at again
+
+Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
@@ -193,8 +192,7 @@ class Arriving:
         self._refusal: Answer | None = None
         self._unchecked = 0
         self.size = 0  # bytes of the data set so far
-        with self._answering():
-            self._incoming = reception.open(offered, size)
+        self._incoming = self._attempt(reception.open, offered, size)
 
     def __enter__(self) -> Self:
         return self
@@ -210,22 +208,15 @@ class Arriving:
     def write(self, piece: bytes | bytearray | memoryview) -> None:
         """The next bytes of the data set. Never raises."""
         self.size += len(piece)
-        if self._incoming is None:
-            return
-        with self._answering():
-            self._unchecked += len(piece)
-            if self._unchecked > _ROOM_EVERY:
-                self._reception.require_room(len(piece))
-                self._unchecked = 0
-            self._incoming.write(piece)
+        if self._incoming is not None:
+            self._attempt(self._write, self._incoming, piece)
 
     def finish(self) -> Answer:
         """Success only when file and row are durable; otherwise a refusal that says why. Never raises."""
-        answer = Answer(PROCESSING_FAILURE, "The instance was already answered or abandoned.")
-        if self._incoming is not None:
-            with self._answering():
-                answer = self._reception.keep(self._offered, self._incoming, self._incoming.size - self.size)
-        answer = self._refusal or answer
+        answer = None
+        if (incoming := self._incoming) is not None:
+            answer = self._attempt(self._reception.keep, self._offered, incoming, incoming.size - self.size)
+        answer = self._refusal or answer or Answer(PROCESSING_FAILURE, "The instance was already answered or abandoned.")
         self.abandon()
         metrics.answered(answer.status, self.size)
         if answer.status != SUCCESS:
@@ -239,11 +230,17 @@ class Arriving:
             with suppress(OSError):  # the start-up sweeps what a failing disk does not let go
                 incoming.close()
 
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Turn what goes wrong inside into the refusal of this instance."""
+    def _write(self, incoming: Incoming, piece: bytes | bytearray | memoryview) -> None:
+        self._unchecked += len(piece)
+        if self._unchecked > _ROOM_EVERY:
+            self._reception.require_room(len(piece))
+            self._unchecked = 0
+        incoming.write(piece)
+
+    def _attempt(self, action: Callable[..., Result], *arguments: Any) -> Result | None:
+        """Do it; what goes wrong inside becomes the refusal of this instance."""
         try:
-            yield
+            return action(*arguments)
         except TryAgain as error:
             self._refuse(Answer(OUT_OF_RESOURCES, error.sentence))
         except CryomarginError as error:
@@ -254,6 +251,7 @@ class Arriving:
         except Exception as error:  # noqa: BLE001 - the outer door: whatever happened, the peer gets an answer
             log.error("store_failed", error=type(error).__name__, where=where(error))  # noqa: TRY400 - values stay out of logs
             self._refuse(Answer(PROCESSING_FAILURE, "An internal fault; see the log of the service."))
+        return None
 
     def _refuse(self, answer: Answer) -> None:
         self._refusal = answer
@@ -278,24 +276,8 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
 
     It holds nothing about sender or time, so that the same data set always makes the same file.
     """
-    meta = b"".join(
-        (
-            struct.pack("<HH2sHL", 0x0002, 0x0001, b"OB", 0, 2) + b"\x00\x01",
-            _element(0x0002, b"UI", sop_class_uid),
-            _element(0x0003, b"UI", sop_instance_uid),
-            _element(0x0010, b"UI", transfer_syntax_uid),
-            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
-            _element(0x0013, b"SH", IMPLEMENTATION_VERSION),
-        )
-    )
+    meta = file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
     return bytes(128) + b"DICM" + struct.pack("<HH2sHL", 0x0002, 0x0000, b"UL", 4, len(meta)) + meta
-
-
-def _element(number: int, vr: bytes, text: str) -> bytes:
-    value = text.encode("ascii")
-    if len(value) % 2:
-        value += b"\0" if vr == b"UI" else b" "
-    return struct.pack("<HH2sH", 0x0002, number, vr, len(value)) + value
 
 
 def where(error: BaseException) -> str:

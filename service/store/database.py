@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -25,7 +26,10 @@ from service.store.migrate import migrate
 _ADVISORY_LOCK = 0x43525950  # "CRYP": any number will do, as long as all of us use the same
 _CACHE_KIB = 32 * 1024  # of each connection: a new row touches a page in each index, and those of a large one are not 2 MB
 _CHECKPOINT_PAGES = 8000  # 32 MB: a checkpoint waits for the disk, and copies a page that changed often only once
-_BEGIN = "begin_with"  # the execution option that says how a transaction starts
+_BEGIN, _SYNCHRONOUS = (
+    "begin_with",
+    "synchronous",
+)  # what is noted at a connection: how its next transaction starts, and how it is
 
 
 class Database:
@@ -36,7 +40,7 @@ class Database:
         self._thread_lock = threading.Lock()
         self._lock_descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o640) if lock_file else None
         self._changes = FileChanges(engine) if lock_file else ServerChanges(engine)
-        self._failures = OperationalError, engine.dialect.loaded_dbapi.OperationalError
+        self._available = _Available(engine.dialect.loaded_dbapi)
         # Kept where there is one writer on this machine: to get a connection costs as much as a row.
         self._writing: Connection | None = None
 
@@ -92,7 +96,7 @@ class Database:
         Raises:
             TryAgain: when the database does not answer.
         """
-        with _available(self._failures):
+        with self._available:
             return self._changes.mark()
 
     @contextmanager
@@ -102,7 +106,7 @@ class Database:
         Raises:
             TryAgain: when the database does not answer.
         """
-        with _available(self._failures), self._engine.connect() as connection, connection.begin():
+        with self._available, self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -115,8 +119,8 @@ class Database:
         Raises:
             TryAgain: when the database does not answer.
         """
-        with _available(self._failures), self._thread_lock, self._process_lock(), self._writer() as connection:
-            connection.execution_options(**{_BEGIN: "FULL" if synced else "NORMAL"})
+        with self._available, self._thread_lock, self._process_lock(), self._writer() as connection:
+            connection.info[_BEGIN] = "FULL" if synced else "NORMAL"
             with connection.begin():
                 if self._lock_descriptor is None:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
@@ -143,21 +147,25 @@ class Database:
             kept.close()
 
     def _process_lock(self) -> AbstractContextManager[None]:
-        return nullcontext() if self._lock_descriptor is None else _flock(self._lock_descriptor)
+        return nullcontext() if self._lock_descriptor is None else _Lock(self._lock_descriptor)
 
 
-@contextmanager
-def _available(failures: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Say it in our words when the database does not answer; `failures` are how SQLAlchemy and a driver call that."""
-    try:
-        yield
-    except failures as error:
-        raise TryAgain("store.unavailable", "The index cannot be reached or its disk is full.") from error
-    except DatabaseError as error:
-        if type(error) is not DatabaseError:  # the others are faults of a statement, not of the file
-            raise
-        sentence = "The index is damaged or no database: restore a backup, or move it away to index what was received anew."
-        raise TryAgain("store.damaged", sentence) from error
+class _Available:
+    """Says it in our words when the database does not answer or is damaged, whether SQLAlchemy or a driver finds that out."""
+
+    def __init__(self, driver: Any) -> None:
+        self._silent = OperationalError, driver.OperationalError
+        self._damaged = DatabaseError, driver.DatabaseError
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, self._silent):
+            raise TryAgain("store.unavailable", "The index cannot be reached or its disk is full.") from error
+        if kind in self._damaged:  # what is derived from them are faults of a statement, not of the file
+            sentence = "The index is damaged or no database: restore a backup, or move it away to index what was received anew."
+            raise TryAgain("store.damaged", sentence) from error
 
 
 def _parsed(url: str) -> URL:
@@ -171,13 +179,17 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-@contextmanager
-def _flock(descriptor: int) -> Iterator[None]:
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+class _Lock:
+    """A lock of a file against other processes."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __enter__(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -188,11 +200,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    synchronous = connection.get_execution_options().get(_BEGIN)
-    if synchronous is None:
-        connection.exec_driver_sql("BEGIN")
+    driver, synchronous = connection.connection.driver_connection, connection.info.pop(_BEGIN, None)
+    if driver is None:
         return
-    if connection.info.get(_BEGIN) != synchronous:
-        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
-        connection.info[_BEGIN] = synchronous
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if synchronous is None:
+        driver.execute("BEGIN")
+        return
+    if connection.info.get(_SYNCHRONOUS) != synchronous:
+        driver.execute(f"PRAGMA synchronous={synchronous}")
+        connection.info[_SYNCHRONOUS] = synchronous
+    driver.execute("BEGIN IMMEDIATE")

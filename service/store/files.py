@@ -12,7 +12,6 @@ import hashlib
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -45,16 +44,18 @@ class Incoming:
     first is held in memory, so that an ordinary instance is written once, to the journal and to its file, and never read back.
     """
 
-    def __init__(self, part: Path, target: Path, key: str, journal: Journal | None = None) -> None:
-        self.part = part
-        self._target = target
+    def __init__(self, root: str, key: str, journal: Journal | None = None) -> None:
+        self._name = key[-len(_SUFFIX) - 32 : -len(_SUFFIX)]
+        # Strings: to build paths would cost more than what is done with them.
+        self._part = f"{root}/{_INCOMING}/{self._name}.part"
+        self._target = f"{root}/{key}"
         self._key = key
         self._journal = journal
         self._digest = hashlib.sha256()
         self.size = 0  # bytes so far
         self._held = bytearray()  # the end of them, not yet in the part file
         self._renamed = False
-        self._descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
+        self._descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def __enter__(self) -> Self:
@@ -62,6 +63,11 @@ class Incoming:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def part(self) -> Path:
+        """Where it is until it has its name."""
+        return Path(self._part)
 
     def close(self) -> None:
         """Let go of it; without a `commit` before, nothing remains. A second call is harmless."""
@@ -111,17 +117,17 @@ class Incoming:
             durable = flushed()
             if not durable:
                 os.fsync(self._descriptor)
-            self.part.rename(self._target)
+            os.rename(self._part, self._target)  # noqa: PTH104 - see above
             self._renamed = True
         if not durable:
-            _fsync_folder(self._target.parent)
+            _fsync_folder(Path(self._target).parent)
         FSYNC_SECONDS.observe(perf_counter() - began)
         return kept
 
     def _journalled(self, kept: Kept) -> AbstractContextManager[Callable[[], bool]]:
         if self._journal is None:
             return nullcontext(lambda: False)
-        return self._journal.keeping(self._target.stem, kept.sha256, self._content, kept.size)
+        return self._journal.keeping(self._name, kept.sha256, self._content, kept.size)
 
     def _content(self) -> bytes | bytearray:
         """All that came; what is not in the part file yet is still held."""
@@ -152,6 +158,7 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._place = str(self.root)
         self.root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         (self.root / _INCOMING).mkdir(mode=_FOLDER_MODE, exist_ok=True)
         for kind in (RECEIVED, MADE):
@@ -246,9 +253,7 @@ class Files:
             yield path.relative_to(self.root).as_posix()
 
     def _incoming(self, kind: str, journal: Journal | None = None, name: str = "") -> Incoming:
-        name = name or uuid.uuid4().hex
-        key = _key(kind, name)
-        return Incoming(self.root / _INCOMING / f"{name}.part", self.root / key, key, journal)
+        return Incoming(self._place, _key(kind, name or os.urandom(16).hex()), journal)
 
     def _restore(self, record: Record) -> bool:
         """Give a file the content that it must have; whether it had not."""

@@ -10,14 +10,18 @@ import functools
 import json
 import os
 import signal
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from service.dicom import fast, reception
 from service.store import arrivals, files, journal, together
+from tests.benchmarks.pump import data_set, pump
+from tests.benchmarks.receivers import Receiver, ours
+from tests.validation import evidence
 
 # What is said of a step, and the function that is it.
 STEPS: tuple[tuple[str, Any, str], ...] = (
@@ -39,6 +43,7 @@ STEPS: tuple[tuple[str, Any, str], ...] = (
     ("answer", fast.Reader, "_finish"),
 )
 SUMS = "sums.json"
+DATA = data_set(182_000)
 ASKED = signal.SIGUSR1  # write what was summed, and begin anew
 
 
@@ -112,9 +117,29 @@ def ask(pid: int, place: Path) -> dict[str, list[float]]:
     return found
 
 
-def rows(sums: Mapping[str, list[float]], instances: int) -> Iterator[tuple[str, str, str]]:
-    """For one instance: the step, wall and processor time of its thread in microseconds."""
-    for step, *_ in STEPS:
-        if step in sums:
-            wall, processor = (f"{1e6 * spent / instances:.0f}" for spent in sums[step])
-            yield step, wall, processor
+def measure(instances: int) -> str:
+    """The table for one and for eight associations."""
+    columns = {}
+    with tempfile.TemporaryDirectory(prefix="breakdown-") as place, ours(Path(place), clocked=True) as receiver:
+        for associations in (1, 8):
+            each = max(1, instances // associations)
+            pump(receiver.port, DATA, associations, max(1, each // 4))  # warms up
+            ask(receiver.pid, Path(place) / SUMS)
+            columns[associations] = _column(receiver, Path(place) / SUMS, associations, each)
+    head = ("microseconds an instance", "1 at once: wall", "processor", "8 at once: wall", "processor")
+    steps = dict.fromkeys(name for column in columns.values() for name in column)
+    return evidence.table(head, [(step, *columns[1].get(step, ("", "")), *columns[8].get(step, ("", ""))) for step in steps])
+
+
+def _column(receiver: Receiver, sums: Path, associations: int, each: int) -> dict[str, tuple[str, str]]:
+    """Of each step the wall and processor time of an instance; the wall times of several associations lie beside each other."""
+    instances, sent, received = associations * each, time.process_time(), receiver.processor_s()
+    seconds = pump(receiver.port, DATA, associations, each)
+    sender, listener = time.process_time() - sent, receiver.processor_s() - received
+    spent = ask(receiver.pid, sums)
+    whole = {"**all, from one to the next**": (seconds, listener), "the sender": (0.0, sender)}
+    steps = {step: tuple(spent[step]) for step in dict.fromkeys(step for step, *_ in STEPS) if step in spent}
+    return {
+        step: (f"{1e6 * wall / instances:.0f}" if wall else "", f"{1e6 * processor / instances:.0f}")
+        for step, (wall, processor) in (whole | steps).items()
+    }

@@ -19,7 +19,6 @@ from service.dicom.tls import Credentials
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import Added, Reconciled
-from tests.benchmarks import breakdown
 
 MOST = 300
 
@@ -74,5 +73,7 @@ if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     place, durable, fast, certificate, clocked = sys.argv[1:]
     if clocked == "True":
+        from tests.benchmarks import breakdown
+
         breakdown.keep(Path(place) / breakdown.SUMS)
     _listen(Path(place), durable=durable == "True", fast=fast == "True", certificate=certificate)

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from service.dicom.reception import file_head
+from tests.benchmarks import breakdown
 from tests.benchmarks.pump import PLACE, Pump, data_set, pump, self_signed, storm, trusting, uid_of
 from tests.benchmarks.receivers import AE_TITLE, Receiver, orthanc, ours, storescp
 from tests.dicom.raw import Raw, associate_request, echo
@@ -56,8 +57,14 @@ class Effort:
     idle_s: float = 5.0
 
 
-def main(repeats: int = 5, *, short: bool = False, only: str = "", write: bool = True) -> None:
-    """Measure, print the table and put it into docs/evidence.md; `only` names one part, `short` only shows that it runs."""
+def main(repeats: int = 5, *, short: bool = False, only: str = "", write: bool = True, steps: bool = False) -> None:
+    """Measure, print the table and put it into docs/evidence.md; `only` names one part, `short` only shows that it runs.
+
+    With `steps` something else is measured: where the time of one instance goes.
+    """
+    if steps:
+        _steps(write=write)
+        return
     effort = Effort(1, 3, 300_000, 3_000_000, 5, 0.5) if short else Effort(repeats)
     console, started = Console(), time.monotonic()
     lines: list[Line] = []
@@ -71,6 +78,15 @@ def main(repeats: int = 5, *, short: bool = False, only: str = "", write: bool =
     console.print(Markdown(body))
     if write and not short and not only:
         evidence.replace("receive", body)
+
+
+def _steps(*, write: bool) -> None:
+    started = time.monotonic()
+    table = breakdown.measure(400)
+    body = f"{evidence.stamp('just bench-receive --steps', time.monotonic() - started)}\n\n{table}"
+    Console().print(Markdown(body))
+    if write:
+        evidence.replace("receive-steps", body)
 
 
 def _durable(place: Path, effort: Effort) -> Iterator[Line]:
@@ -94,8 +110,8 @@ def _not_durable(place: Path, effort: Effort) -> Iterator[Line]:
 
 
 def _nagle(place: Path, effort: Effort) -> Iterator[Line]:
-    """An untouched storescu, to peers that are untouched too."""
-    count = max(2, effort.instances // 10)
+    """An untouched storescu, to peers that are untouched too; its own start counts for both."""
+    count = max(2, effort.instances // 4)
     sources = place / "sources"
     sources.mkdir()
 

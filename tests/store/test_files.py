@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -26,18 +25,18 @@ def test_what_was_committed_can_be_read_under_its_key(files: Files) -> None:
 def test_a_commit_is_durable_before_it_returns(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """The order is the promise: the content, then the name, then the folder that holds the name."""
     steps: list[str] = []
-    fsync, rename = os.fsync, Path.rename
+    fsync, rename = os.fsync, os.rename
 
     def noted_fsync(descriptor: int) -> None:
         steps.append("folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "content")  # noqa: PTH112
         fsync(descriptor)
 
-    def noted_rename(self: Path, target: Path) -> Path:
+    def noted_rename(part: str, target: str) -> None:
         steps.append("name")
-        return rename(self, target)
+        rename(part, target)
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(Path, "rename", noted_rename)
+    monkeypatch.setattr(os, "rename", noted_rename)
     files.write_object(b"x")
 
     assert steps == ["content", "name", "folder"]

@@ -48,20 +48,20 @@ def crashed(files: Files) -> Files:
 def test_a_commit_is_flushed_before_the_file_has_its_name(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """One flush, of what holds the content; nothing else waits for the disk."""
     steps: list[str] = []
-    fdatasync, rename = os.fdatasync, Path.rename
+    fdatasync, rename = os.fdatasync, os.rename
 
     def flushed(descriptor: int) -> None:
         assert CONTENT in Path(f"/proc/self/fd/{descriptor}").read_bytes()
         steps.append("flush")
         fdatasync(descriptor)
 
-    def named(self: Path, target: Path) -> Path:
+    def named(part: str, target: str) -> None:
         steps.append("name")
-        return rename(self, target)
+        rename(part, target)
 
     monkeypatch.setattr(os, "fdatasync", flushed)
     monkeypatch.setattr(os, "fsync", lambda _: steps.append("sync"))
-    monkeypatch.setattr(Path, "rename", named)
+    monkeypatch.setattr(os, "rename", named)
     kept = keep(files)
     monkeypatch.undo()
 
