@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from service.phantom.patient import PhantomPatient
 from service.phantom.story import Story
 from service.phantom.write import write_study
 from service.settings import Completion, DestinationTable, ListenerTable, Settings, Storage, Web, Worker
+from service.store.orders import Order
 from service.store.records import ENDED, State, StudyDetail
 from tests.journey.conftest import FEWER
 from tests.journey.waiting import eventually
@@ -42,7 +44,7 @@ def service(tmp_path: Path, archive: Archive) -> Iterator[Service]:
             storage=Storage(folder=tmp_path / "storage", minimum_free_mb=1),
             listener=ListenerTable(port=0),
             web=Web(port=0),
-            completion=Completion(quiet_s=3.0, quiet_after_release_s=0.5),
+            completion=Completion(quiet_s=3.0, quiet_after_release_s=0.5, require=("portal_venous|arterial",)),
             destination=(DestinationTable(name="archive", address=archive.address, verify="find"),),
             worker=Worker(self_test=False),
         )
@@ -143,12 +145,17 @@ def ended(seen: StudyDetail | None) -> bool:
     return seen is not None and seen.summary.state in ENDED
 
 
-def test_a_study_without_contrast_ends_with_its_reason_and_nothing_is_sent(
+def test_a_study_without_contrast_waits_for_it_then_ends_with_its_reason_and_nothing_is_sent(
     service: Service, archive: Archive, patient: PhantomPatient, tmp_path: Path
 ) -> None:
     paths = write_study(patient, tmp_path / "phantom")
     deliver(service, [path for path in paths if "t2" in str(path)])
+    said = "Waiting for a portal venous or arterial series, until "
+    waiting = eventually(lambda: service.index.studies(1)[0], lambda seen: seen.sentence.startswith(said), 120)
+    assert waiting.state is State.RECEIVING
+    service.index.operators.complete(waiting.study_instance_uid, Order("a person", datetime.now(UTC)))
     detail = settled(service, 1)
+    assert detail.summary.attempt == 2
     assert detail.summary.state is State.NOTHING_TO_DO
     assert "not a post-ablation liver exam" in detail.summary.sentence
     assert archive.stored() == ()
