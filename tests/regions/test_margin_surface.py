@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from service.errors import Unusable
 from service.regions.coverage import liver_left_out
 from service.regions.margin_surface import MarginSurface, margin_surface
 from service.regions.region import Kind
+from service.volumes.volume import Volume
 from tests.shapes import Inside, ball, grid, region
 
 
@@ -94,3 +96,20 @@ def test_layer_that_may_be_doubt_leaves_the_low_end_of_the_interval_open() -> No
 
 def test_doubt_wider_than_the_field_still_has_a_margin() -> None:
     assert np.isfinite(layered(3.0, 5.0).minimum)
+
+
+def peak(onto: Volume, zone: float) -> int:
+    """The most memory (bytes) that a margin takes; both bodies lie in the middle of the volume."""
+    tumor, treated = region(Kind.TUMOR, ball(zone - 5.0), onto), region(Kind.ABLATION_ZONE, ball(zone), onto)
+    tracemalloc.start()
+    margin_surface(tumor, treated, None)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def test_memory_follows_the_region_and_not_the_volume() -> None:
+    """Four times the volume costs nothing more; four times the region no more than five times as much."""
+    small = peak(grid(23.0), 9.0)
+    assert peak(grid(36.0), 9.0) <= 1.1 * small
+    assert peak(grid(32.0), 18.0) <= 5.0 * small
