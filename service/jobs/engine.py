@@ -75,6 +75,7 @@ class Engine:
             "application_version": WORKFLOW_VERSION,
             "executor_id": self._options.worker,
             "log_level": "ERROR",
+            "notification_coalesce_sec": 0.25,  # a hundred looks a second for notifications, which we have none of, otherwise
             "enable_otlp": False,
         }
         engine = DBOS(config=config)
