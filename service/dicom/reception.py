@@ -157,13 +157,12 @@ class Reception:
 
     def _header(self, offered: Offered, incoming: Incoming, head: int) -> HeaderLike:
         """Nearly always the first bytes hold all that is asked; a header that is longer is read from the file."""
-        beginning = incoming.beginning(_BEGINNING, head)
+        beginning = incoming.read(_BEGINNING, head)
         try:
             return self._read_header(memoryview(beginning), offered.transfer_syntax_uid)
         except CryomarginError:
             if len(beginning) < _BEGINNING:
                 raise
-            incoming.put_down()
             return self._read_header(incoming.part)
 
     def _add(self, header: HeaderLike, offered: Offered, kept: Kept) -> Added:

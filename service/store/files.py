@@ -34,14 +34,12 @@ _SUFFIX = ".dcm"
 _KEY = re.compile(rf"(?:{RECEIVED}|{MADE})/[0-9a-f]{{2}}/[0-9a-f]{{32}}\{_SUFFIX}")
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
-_HELD = 1 << 20  # bytes of a file that are written at once, when all of them have come: of an ordinary instance all
 
 
 class Incoming:
     """A file on its way in; leaving the context without `commit` leaves nothing behind.
 
-    It holds a lock on its part file for as long as it lives, which is how `Files.sweep` tells it from a leftover. What comes
-    first is held in memory, so that an ordinary instance is written once, to the journal and to its file, and never read back.
+    It holds a lock on its part file for as long as it lives, which is how `Files.sweep` tells it from a leftover.
     """
 
     def __init__(self, root: str, key: str, journal: Journal | None = None) -> None:
@@ -53,8 +51,8 @@ class Incoming:
         self._journal = journal
         self._digest = hashlib.sha256()
         self.size = 0  # bytes so far
-        self._held = bytearray()  # the end of them, not yet in the part file
         self._renamed = False
+        # Unbuffered: to hold an instance in memory until its end costs more in pages than it saves in calls (measured).
         self._descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
@@ -84,28 +82,12 @@ class Incoming:
         """Append `content`."""
         self._digest.update(content)
         self.size += len(content)
-        if len(self._held) + len(content) > _HELD:
-            self.put_down()
-            self._write(content)
-        else:
-            self._held += content
-
-    def put_down(self) -> None:
-        """Have in the part file what has come until now."""
-        held, self._held = self._held, bytearray()
-        self._write(held)
-
-    def _write(self, content: bytes | bytearray | memoryview) -> None:
-        written = os.write(self._descriptor, content) if content else 0
+        written = os.write(self._descriptor, content)
         while written < len(content):
             written += os.write(self._descriptor, memoryview(content)[written:])
 
-    def beginning(self, length: int, offset: int) -> bytes:
-        """At most `length` bytes of what came, from `offset`."""
-        held_from = self.size - len(self._held)
-        if held_from <= offset:
-            return bytes(self._held[offset - held_from : offset - held_from + length])
-        self.put_down()
+    def read(self, length: int, offset: int) -> bytes:
+        """At most `length` bytes of what was written, from `offset`."""
         return os.pread(self._descriptor, length, offset)
 
     def commit(self) -> Kept:
@@ -113,7 +95,6 @@ class Incoming:
         began = perf_counter()
         kept = self.so_far
         with self._journalled(kept) as flushed:
-            self.put_down()  # while the disk is at the journal
             durable = flushed()
             if not durable:
                 os.fsync(self._descriptor)
@@ -127,14 +108,7 @@ class Incoming:
     def _journalled(self, kept: Kept) -> AbstractContextManager[Callable[[], bool]]:
         if self._journal is None:
             return nullcontext(lambda: False)
-        return self._journal.keeping(self._name, kept.sha256, self._content, kept.size)
-
-    def _content(self) -> bytes | bytearray:
-        """All that came; what is not in the part file yet is still held."""
-        if len(self._held) == self.size:
-            return self._held
-        self.put_down()
-        return os.pread(self._descriptor, self.size, 0)
+        return self._journal.keeping(self._name, kept.sha256, lambda: self.read(kept.size, 0), kept.size)
 
     def set_aside(self, target: Path) -> Kept:
         """Give it another name than its key, without the promise that `commit` makes.
@@ -142,7 +116,6 @@ class Incoming:
         Raises:
             OSError: when it was committed already, or cannot be renamed.
         """
-        self.put_down()
         self.part.rename(target)
         self._renamed = True
         return Kept(target.name, self._digest.hexdigest(), self.size)

@@ -75,7 +75,7 @@ class Segment:
             raise
         self._size = os.fstat(self._descriptor).st_size
 
-    def append(self, name: str, sha256: str, content: bytes | bytearray, may_grow: Callable[[], bool]) -> bool:
+    def append(self, name: str, sha256: str, content: bytes, may_grow: Callable[[], bool]) -> bool:
         """Write a record, not yet durable; False when there is no room for it."""
         head = _HEAD.pack(_MAGIC, self._run, bytes.fromhex(name), bytes.fromhex(sha256), len(content))
         length = _HEAD.size + _SUM.size + len(content)
@@ -159,9 +159,7 @@ class Journal:
         threading.Thread(target=self._age, args=(longest_s,), name="journal-age", daemon=True).start()
 
     @contextmanager
-    def keeping(
-        self, name: str, sha256: str, content: Callable[[], bytes | bytearray], size: int
-    ) -> Iterator[Callable[[], bool]]:
+    def keeping(self, name: str, sha256: str, content: Callable[[], bytes], size: int) -> Iterator[Callable[[], bool]]:
         """Inside, the content is in the journal; it is durable once what this gives was called and gave True.
 
         When that gives False, the journal has not taken it. Its file must have got its name when the context ends.
@@ -202,7 +200,7 @@ class Journal:
     def _idle(self) -> bool:
         return not self._segment.nameless and len(self._free) == len(self._all) - 1
 
-    def _append(self, name: str, sha256: str, content: bytes | bytearray) -> tuple[Segment, int] | None:
+    def _append(self, name: str, sha256: str, content: bytes) -> tuple[Segment, int] | None:
         with self._changed:
             if self._broken or not any(self._written(name, sha256, content) for _ in self._rooms()):
                 return None
@@ -215,7 +213,7 @@ class Journal:
         if self._turn():
             yield
 
-    def _written(self, name: str, sha256: str, content: bytes | bytearray) -> bool:
+    def _written(self, name: str, sha256: str, content: bytes) -> bool:
         return self._segment.append(name, sha256, content, self._may_grow)
 
     def _turn(self) -> bool:
