@@ -69,7 +69,7 @@ def precision_of(value: float, evidence: Evidence, minimum: float, threshold: fl
     return Precision(
         low=min(max(min(value, center - high * expected), least), value - apart),
         high=max(min(max(value, center - low * expected), most), value + apart),
-        least=min(least, value - apart, value - parts[NOTCH]),  # an edge this wide may hide all of it
+        least=min(least, value - apart, value - beyond * parts[NOTCH]),  # an edge this wide may hide all of it, and more
         most=max(most, value + apart),
         at_most=1.0 - float(np.interp((center - threshold) / expected, quotients, LEVELS, left=0.0, right=1.0)),
     )
