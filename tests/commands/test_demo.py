@@ -25,8 +25,10 @@ def demonstrate(choice: Choice) -> str:
     def never() -> None:
         pytest.fail("the demonstration waits although it was not asked to stay")
 
-    assert show(console, choice, wait=never) == 0
-    return str(console.file.getvalue())  # type: ignore[attr-defined]
+    status = show(console, choice, wait=never)
+    said = str(console.file.getvalue())  # type: ignore[attr-defined]
+    assert status == 0, said
+    return said
 
 
 def test_the_results_reach_the_archive_and_nothing_is_wrong(tmp_path: Path) -> None:

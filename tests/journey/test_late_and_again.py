@@ -89,7 +89,8 @@ def test_late_instances_give_a_result_that_names_its_predecessor_and_repeats_giv
     late = [path for path in paths if "arterial" in str(path)][-3:]
 
     deliver(service, [path for path in paths if path not in late])
-    assert settled(service, 1).summary.state is State.DONE
+    first_time = settled(service, 1)
+    assert first_time.summary.state is State.DONE, first_time
     assert len(reports(archive)) == 1
 
     deliver(service, late)

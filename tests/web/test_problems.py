@@ -28,6 +28,10 @@ class BrokenDatabase:
         """Fails."""
         raise self.failure
 
+    def mark(self) -> NoReturn:
+        """Fails."""
+        raise self.failure
+
 
 def broken(failure: Exception, info: ServiceInfo) -> TestClient:
     """A client of a service whose database fails."""
