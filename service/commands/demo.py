@@ -94,7 +94,7 @@ def _settings(folder: Path, archive: str) -> Settings:
     return Settings(
         storage=Storage(folder=folder / "service", minimum_free_mb=100),
         listener=ListenerTable(port=0, allowed_calling_ae=(SENDER.ae_title,)),
-        completion=Completion(quiet_s=5.0, quiet_after_release_s=1.0),
+        completion=Completion(quiet_s=60.0, quiet_after_release_s=1.0),
         destination=(DestinationTable(name="archive", address=archive, verify="find"),),
         web=Web(port=0),
         log=Log(level="warning"),

@@ -44,7 +44,7 @@ def service(tmp_path: Path, archive: Archive) -> Iterator[Service]:
             storage=Storage(folder=tmp_path / "storage", minimum_free_mb=1),
             listener=ListenerTable(port=0),
             web=Web(port=0),
-            completion=Completion(quiet_s=3.0, quiet_after_release_s=0.5, require=("portal_venous|arterial",)),
+            completion=Completion(quiet_s=60.0, quiet_after_release_s=0.5, require=("portal_venous|arterial",)),
             destination=(DestinationTable(name="archive", address=archive.address, verify="find"),),
             worker=Worker(self_test=False),
         )
