@@ -74,13 +74,18 @@ class Spare:
     def _tend(self) -> None:
         with self._changed:
             while not self._stopped:
-                left = self._until - time.monotonic()
-                if left <= 0.0:
-                    self._end()
-                elif self._child is None:
-                    self._child = start(waiting_child, subprocess.PIPE, subprocess.DEVNULL)
-                self._changed.wait(left if left > 0.0 else None)
+                self._changed.wait(self._as_expected())
             self._end()
+
+    def _as_expected(self) -> float | None:
+        """Have a process that waits, or none; gives for how long (s) that is right, None for as long as nothing changes."""
+        left = self._until - time.monotonic()
+        if left <= 0.0:
+            self._end()
+            return None
+        if self._child is None:
+            self._child = start(waiting_child, subprocess.PIPE, subprocess.DEVNULL)
+        return left
 
     def _end(self) -> None:
         if self._child is not None:
