@@ -35,6 +35,7 @@ _FOR_NOW = {
 }
 _FOR_EVER = {0x0119: "the class is not that of the object that it has", 0x0122: "it does not support the class"}
 LOOK_S = 0.02
+ANSWERED_S = 0.1  # until a report that was heard is answered
 
 log = structlog.get_logger(__name__)
 
@@ -133,6 +134,9 @@ def _listen(association: Any, answers: Answers) -> None:
     deadline = time.monotonic() + answers.wait_s
     while association.is_established and not answers.complete() and time.monotonic() < deadline:
         time.sleep(LOOK_S)
+    # The report is heard before it is answered, in another thread, which a release at once would overtake: the association then
+    # ends in disorder, or never.
+    time.sleep(ANSWERED_S)
 
 
 def _must_have_been_taken(status: int | None, destination: Destination) -> None:
