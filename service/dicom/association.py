@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,8 @@ Handlers = Sequence[tuple[Any, Callable[..., Any]]]
 NO_CONTEXT = "destination.no_context"
 SYNTAXES_REFUSED = 4  # PS3.8 table 9-18
 _REASONS = {1: "refused by its user", 3: "SOP class not supported"}
+_PAUSE_S = 5.0  # how long a release waits for the other thread of its association
+_LOOK_S = 0.001
 _ALERT_S = 2.0  # how long a peer may take to say what it does not like about our certificate
 MAXIMUM_PDU = 131072  # larger brings nothing (measured)
 
@@ -59,7 +62,26 @@ def associate(
         yield association
     finally:
         if association.is_established:
-            association.release()
+            _release(association)
+            entity.close()
+            if tls is not None:
+                tls.close()
+
+
+def _release(association: Any) -> None:
+    """What `Association.release` does, with a limit: abort when its other thread does not pause.
+
+    pynetdicom waits for that without end, and who answers a message at the wrong moment takes back that it paused.
+    """
+    association._reactor_checkpoint.clear()  # noqa: SLF001
+    deadline = time.monotonic() + _PAUSE_S
+    while not association._is_paused and time.monotonic() < deadline:  # noqa: SLF001
+        time.sleep(_LOOK_S)
+    if association._is_paused:  # noqa: SLF001
+        association.acse.negotiate_release()
+        association._reactor_checkpoint.set()  # noqa: SLF001
+    else:
+        association.abort()
 
 
 def refusal(context: Any) -> str:
@@ -91,14 +113,14 @@ class _Entity(AE):
         if association.is_rejected:
             return _rejection(association, destination)
         if not self._connected:
-            self._close()
+            self.close()
             reason = _probe(destination, float(self.connection_timeout))
             return TryAgain("destination.unreachable", f"{destination.name} ({destination.address}): {reason}")
         if association.rejected_contexts and not association.accepted_contexts:
             refused = "; ".join(dict.fromkeys(refusal(context) for context in association.rejected_contexts))
             sentence = f"{destination.name} ({destination.address}) accepts none of the object types offered to it: {refused}"
             return TryAgain(NO_CONTEXT, sentence)
-        self._close()
+        self.close()
         if reason := _tls_fault(destination, float(self.connection_timeout)):
             return TryAgain("destination.tls", f"{destination.name} ({destination.address}): {reason}")
         sentence = f"{destination.name} ({destination.address}) can be reached but did not answer as a DICOM node"
@@ -110,7 +132,8 @@ class _Entity(AE):
         self._raw = made.socket
         return made
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the connection, if there was one."""
         if self._raw is not None:
             self._raw.close()
 

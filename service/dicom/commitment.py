@@ -6,6 +6,7 @@ listener. Either way it is matched by its Transaction UID alone.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ _FOR_NOW = {
 }
 _FOR_EVER = {0x0119: "the class is not that of the object that it has", 0x0122: "it does not support the class"}
 LOOK_S = 0.02
-ANSWERED_S = 0.1  # until a report that was heard is answered
+ANSWERED_S = 5.0  # how long a report that was heard may take to be answered
 
 log = structlog.get_logger(__name__)
 
@@ -75,25 +76,35 @@ def request(
         TryAgain: No association, or no answer.
         Refused: It offers no storage commitment, or refused the request.
     """
+    answering: list[threading.Thread] = []
     try:
-        with associate(destination, caller, [build_context(StorageCommitmentPushModel)], handlers(answers.take)) as association:
+        with associate(
+            destination, caller, [build_context(StorageCommitmentPushModel)], handlers(answers.take, answering.append)
+        ) as association:
             status, _ = association.send_n_action(
                 _request(objects, transaction_uid), REQUEST, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
             )
             _must_have_been_taken(status.get("Status"), destination)
             _listen(association, answers)
+            _let_answer(answering)
     except TryAgain as fault:
         if fault.code != NO_CONTEXT:
             raise
         raise Refused(fault.code, f"{destination.name} does not offer storage commitment", CLASS_NOT_SUPPORTED) from fault
 
 
-def handlers(take: Take) -> Handlers:
+def handlers(take: Take, begun: Callable[[threading.Thread], object] = lambda _: None) -> Handlers:
     """What to bind to the events of an association, or of the listener, so that `take` gets the reports.
 
-    `take` may raise: the destination then hears that its report was not taken, and may repeat it.
+    `take` may raise: the destination then hears that its report was not taken, and may repeat it. `begun` hears of each thread
+    that answers a report.
     """
-    return [(evt.EVT_N_EVENT_REPORT, lambda event: (_heard(event, take), None))]
+
+    def heard(event: Any) -> tuple[int, None]:
+        begun(threading.current_thread())
+        return _heard(event, take), None
+
+    return [(evt.EVT_N_EVENT_REPORT, heard)]
 
 
 def context() -> PresentationContext:
@@ -134,9 +145,13 @@ def _listen(association: Any, answers: Answers) -> None:
     deadline = time.monotonic() + answers.wait_s
     while association.is_established and not answers.complete() and time.monotonic() < deadline:
         time.sleep(LOOK_S)
-    # The report is heard before it is answered, in another thread, which a release at once would overtake: the association then
-    # ends in disorder, or never.
-    time.sleep(ANSWERED_S)
+
+
+def _let_answer(threads: Iterable[threading.Thread]) -> None:
+    """A report is answered in a thread of its own after it was heard: a release before that would overtake the answer."""
+    deadline = time.monotonic() + ANSWERED_S
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _must_have_been_taken(status: int | None, destination: Destination) -> None:

@@ -47,6 +47,8 @@ class Promiser:
         self.failed = dict(failed or {})
         self.stored: list[str] = []
         self.requests: list[Dataset] = []
+        self._answers: list[int] = []
+        self._answered = threading.Event()
         self._same = same_association
         entity = AE(ae_title="PROMISER")
         for sop_class in kinds:
@@ -79,6 +81,11 @@ class Promiser:
         finally:
             association.release()
 
+    def heard(self, within_s: float) -> list[int]:
+        """The statuses of the answers to all reports, once there is one; -1 where there was no answer."""
+        self._answered.wait(within_s)
+        return self._answers
+
     def _store(self, event: Any) -> int:
         status = self.store(event)
         if status is not None and (status == SUCCESS or status & 0xF000 == 0xB000):
@@ -99,7 +106,9 @@ class Promiser:
         told.FailedSOPSequence = [self._without(item) for item in request.ReferencedSOPSequence if not self._keeps(item)]
         kind = SOME if self.failed.keys() & set(asked) else ALL
         status, _ = association.send_n_event_report(told, kind, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
-        return int(status.get("Status", -1))
+        self._answers.append(int(status.get("Status", -1)))
+        self._answered.set()
+        return self._answers[-1]
 
     def _keeps(self, item: Dataset) -> bool:
         return str(item.ReferencedSOPInstanceUID) not in self.failed

@@ -1,4 +1,4 @@
-"""What `service/dicom/fast.py` takes for granted of pynetdicom.
+"""What `service/dicom/fast.py` takes for granted of pynetdicom, and `association.py` where it releases.
 
 When this fails, pynetdicom has changed: read what it names, compare with `fast.py`, and only then write the new fingerprint
 down. Until then `listener.fast = false` is the way around.
@@ -38,6 +38,8 @@ FINGERPRINTS = {
     Association.__init__: "eb07516b8009",
     Association.run_reactor: "ed8bbbe3b3d6",
     Association._run_reactor: "f28838c5559e",
+    Association.release: "c7d713502b77",
+    Association._serve_request: "2f24c1759cdf",
     Association.kill: "8f9713666a7f",
     Association._abort_blocking: "10b43ef8c63c",
     ACSE._negotiate_as_acceptor: "fffd360957c4",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_context, evt
 from pynetdicom.sop_class import (
     Comprehensive3DSRStorage,
     MRImageStorage,
@@ -21,7 +22,9 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
+from service.dicom import association
 from service.dicom.archive import Archive
+from service.dicom.association import associate
 from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, parse_destination
 from service.dicom.query import Reference, find
 from service.dicom.sender import contexts_for, echo, negotiate, send
@@ -243,3 +246,15 @@ def test_a_large_object_gets_through_a_line_on_which_it_takes_longer_than_an_ans
         (sent,) = send([path], replace(there, port=line.port), Caller(timeout_s=1.0))
 
     assert (sent.status, sent.error) == (0x0000, None)
+
+
+def test_a_release_that_would_wait_for_ever_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for a flag of its other thread, which whoever serves a message at that moment takes back."""
+    monkeypatch.setattr(association, "_PAUSE_S", 0.2)
+    began = time.monotonic()
+    with peer() as destination, associate(destination, CALLER, [build_context(Verification)]) as opened:
+        opened._reactor_checkpoint.clear()
+        time.sleep(0.1)
+        opened._is_paused = False
+    assert opened.is_aborted
+    assert time.monotonic() - began < 10
