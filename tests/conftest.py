@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import structlog
+from _pytest.doctest import DoctestModule
 
 # Some hundred processes are started here. Where nothing may keep compiled modules, each compiles the libraries anew: 7 of 11 s.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # One test runs on each core: threads of a matrix product would wait for each other, and burn the time of the test beside it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Thousands of tests are collected: to look for garbage among them every 700 objects takes a tenth of the time.
+gc.set_threshold(50_000, 20, 100)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Examples in docstrings are the product's: to look for some here would load every benchmark and long validation."""
+    return [one for one in (yield) if not isinstance(one, DoctestModule)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,21 +1,30 @@
-"""The service as an operator runs it: a process with a configuration file, watched through its API."""
+"""The service as an operator runs it: a process with a configuration file, watched through its API.
+
+It begins as a fork of a process that has loaded its libraries, as some thirty are started and loading takes longer than most
+journeys; tests/test_cli.py starts it by its command line.
+"""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from service.cli import main
 from service.store.records import ENDED
 from tests.journey.waiting import eventually, free_port
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["service.cli", "service.app", "service.dicom.listener", "service.jobs.engine", "service.web.app"])
 
 LAST_WORDS = ("done", "unusable", "failed")
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +64,7 @@ class Running:
         self._web = free_port()
         self._config = folder / "service.toml"
         self._log = folder / "service.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
         folder.mkdir(parents=True)
         text = CONFIG.format(
             folder=json.dumps(str(self.storage)),
@@ -69,21 +78,17 @@ class Running:
 
     def start(self, **environment: str) -> None:
         """Start and wait until every part says that it serves; variables override the configuration."""
-        command = [sys.executable, "-m", "service", "run", "--config", str(self._config)]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True, env=os.environ | environment
-            )
+        self._process = FORKS.Process(target=_serve, args=(self._config, self._log, environment))
+        self._process.start()
         eventually(self._is_ready, lambda ready: ready, 120)
 
     def kill(self) -> None:
         """End the service and all processes below it as a power cut would; returns when none of them is left."""
-        process = self._running()
-        pids = [process.pid, *descendants(process.pid)]
+        pids = [self.pid, *descendants(self.pid)]
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        process.wait()
+        self._running().join()
         self._process = None
         eventually(lambda: [pid for pid in pids if _lives(pid)], lambda left: not left, 30)
 
@@ -91,18 +96,17 @@ class Running:
         """SIGTERM; gives the exit status."""
         process = self._running()
         process.terminate()
-        try:
-            status = process.wait(180)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGUSR1)  # where every thread stands, into the log
+        process.join(180)
+        if process.exitcode is None:
+            os.kill(self.pid, signal.SIGUSR1)  # where every thread stands, into the log
             time.sleep(1)
-            raise AssertionError(f"The service does not stop:\n{self.log()[-20_000:]}") from None
+            raise AssertionError(f"The service does not stop:\n{self.log()[-20_000:]}")
         self._process = None
-        return status
+        return process.exitcode
 
     def stop(self) -> None:
         """For the end of a test, whatever state it is in."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self._process.exitcode is None:
             self.kill()
 
     def study(self, study_uid: str) -> dict[str, Any] | None:
@@ -137,23 +141,37 @@ class Running:
     @property
     def pid(self) -> int:
         """Of the process that runs."""
-        return self._running().pid
+        pid = self._running().pid
+        assert pid is not None
+        return pid
 
     def log(self) -> str:
         """What it wrote."""
         return self._log.read_text(errors="replace")
 
     def _is_ready(self) -> bool:
-        status = self._running().poll()
+        status = self._running().exitcode
         assert status is None, f"The service ended with {status}:\n{self.log()[-2000:]}"
         try:
             return self.get("/api/v1/health/ready")[0] == 200
         except OSError:
             return False
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> ForkServerProcess:
         assert self._process is not None
         return self._process
+
+
+def _serve(config: Path, log: Path, environment: dict[str, str]) -> None:
+    """`cryomargin run` in a session of its own, with what it writes in its log."""
+    os.setsid()
+    os.chdir(ROOT)
+    os.environ.update(environment)
+    written = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(written, stream.fileno())
+    sys.argv = ["cryomargin", "run", "--config", str(config)]
+    main()
 
 
 def descendants(pid: int) -> Iterator[int]:

@@ -15,13 +15,7 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table as Markdown.
-
-    >>> print(table(["what", "mm"], [["mean", 0.1]]))
-    | what | mm |
-    |---|---|
-    | mean | 0.1 |
-    """
+    """A table as Markdown."""
     lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
 

@@ -28,6 +28,10 @@ def test_the_document_has_a_place_for_each_command(copy: Path, name: str) -> Non
     assert headings == [line for line in text.splitlines() if line.startswith("## ")]
 
 
+def test_a_table_is_markdown() -> None:
+    assert evidence.table(["what", "mm"], [["mean", 0.1]]) == "| what | mm |\n|---|---|\n| mean | 0.1 |"
+
+
 def test_figures_without_a_place_are_refused(copy: Path) -> None:
     with pytest.raises(ValueError, match="no place for rumours"):
         evidence.replace("rumours", "figures", copy)
