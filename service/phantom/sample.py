@@ -67,14 +67,17 @@ def fill(body: Body, part: Volume) -> Array:
     """The fraction for each voxel of `part`, shape (k, j, i)."""
     turn = part.affine[:3, :3].T
     reach = float(np.linalg.norm(sub_offsets() @ turn, axis=1).max())
+    slices, rows, columns = part.shape
     values = np.empty(part.shape, dtype=np.float32)
-    for k in range(part.shape[0]):
-        index = np.stack(np.meshgrid([k], range(part.shape[1]), range(part.shape[2]), indexing="ij"), axis=-1)
-        distance = body.distance(part.to_mm(index[0]))
-        plane = (distance < 0).astype(np.float32)
+    at_once = max(1, CHUNK // (rows * columns))
+    for first in range(0, slices, at_once):
+        some = range(first, min(first + at_once, slices))
+        centers = part.to_mm(np.stack(np.meshgrid(some, range(rows), range(columns), indexing="ij"), axis=-1))
+        distance = body.distance(centers)
+        filled = (distance < 0).astype(np.float32)
         mixed = np.abs(distance) <= reach
-        plane[mixed] = _supersample(body, part.to_mm(index[0][mixed].astype(np.float64)), turn)
-        values[k] = plane
+        filled[mixed] = _supersample(body, centers[mixed], turn)
+        values[first : some.stop] = filled
     return values
 
 
