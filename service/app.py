@@ -51,7 +51,7 @@ from service.web.info import Check, DestinationInfo, Probed, ServiceInfo
 if TYPE_CHECKING:
     from service.jobs.delivery import Courier
     from service.jobs.engine import Engine
-    from service.jobs.spare import Spare
+    from service.jobs.forked import Nursery
     from service.jobs.steps import Run, Steps
     from service.jobs.visit import Means
 
@@ -154,9 +154,9 @@ class Service:
         undo.callback(server.stop)
         log.info("taking_uploads", address=self.stow_address)
 
-    def _start_engine(self, undo: ExitStack, folder: Path) -> tuple[Engine, Spare]:
+    def _start_engine(self, undo: ExitStack, folder: Path) -> tuple[Engine, Nursery]:
         from service.jobs.engine import WORKFLOW_VERSION, Engine, EngineOptions
-        from service.jobs.spare import Spare
+        from service.jobs.forked import Nursery
         from service.jobs.watchdog import Pulse, Watchdog
 
         table, stop_now, parallel = self.settings.worker, threading.Event(), parallel_of(self.settings)
@@ -165,23 +165,23 @@ class Service:
         watchdog.join()
         attempts, pauses = self.settings.analysis.attempts, pauses_of(self.settings)
         options = EngineOptions(engine_url(self.settings), table.name, parallel, attempts, pauses)
-        spare = Spare()
-        spare.start()
-        undo.callback(spare.stop)
-        engine = Engine(options, self._steps(folder, stop_now, spare.run), stop_now)
+        nursery = Nursery()
+        nursery.start()
+        undo.callback(nursery.stop)
+        engine = Engine(options, self._steps(folder, stop_now, nursery.run), stop_now)
         engine.start()
         undo.callback(watchdog.stop)
         undo.callback(engine.stop, table.drain_s)
         watchdog.start()
-        return engine, spare
+        return engine, nursery
 
-    def _start_worker(self, undo: ExitStack, engine: Engine, spare: Spare) -> Check:
+    def _start_worker(self, undo: ExitStack, engine: Engine, nursery: Nursery) -> Check:
         from service.jobs.dispatch import Dispatch
         from service.jobs.worker import Worker
         from service.store.orders import Share
 
         share = Share(self.settings.worker.name, parallel_of(self.settings), self.settings.analysis.parallel_in_all)
-        worker = Worker(self.index, engine.submit, when_of(self.settings), utc_now, share, spare.expect)
+        worker = Worker(self.index, engine.submit, when_of(self.settings), utc_now, share, nursery.expect)
         worker.start()
         undo.callback(worker.stop)
         dispatch = Dispatch(self._courier())

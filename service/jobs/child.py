@@ -3,7 +3,7 @@
 FOLDER holds `request.json` and gets the objects and `answer.json`; PARENT is the worker's process id; PIPE is the descriptor
 that progress lines are written to. Native code may crash here and costs one attempt, never the service.
 
-With `-` for FOLDER the process loads what an analysis needs and then waits until standard input names the folder.
+The service forks analyses from a process that has loaded already (`nursery`), and starts this one where it cannot.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # loaded where it is needed: what only waits for a folder mus
 REQUEST_FILE = "request.json"
 ANSWER_FILE = "answer.json"
 LOG_FILE = "log.txt"
-LATER = "-"
 
 
 def main(arguments: list[str]) -> None:
@@ -32,26 +31,7 @@ def main(arguments: list[str]) -> None:
     place, parent, pipe = arguments[0], int(arguments[1]), int(arguments[2])
     die_with_parent(parent)
     be_first_to_go()
-    if place == LATER:
-        place = loaded()
-    if place:
-        perform(Path(place), pipe)
-
-
-def loaded() -> str:
-    """Load what an analysis needs, then wait; gives the folder, "" when there is nothing to do after all.
-
-    What is written from then on goes into the folder's log.
-    """
-    import service.jobs.analysis
-    import service.report.compose  # noqa: F401 - for its drawing library, which is half of what is loaded
-
-    place = sys.stdin.readline().strip()
-    if place:
-        log = os.open(Path(place) / LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(log, stream.fileno())
-    return place
+    perform(Path(place), pipe)
 
 
 def perform(folder: Path, pipe: int) -> None:

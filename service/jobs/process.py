@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from service.jobs.child import ANSWER_FILE, LOG_FILE, REQUEST_FILE
 from service.jobs.limits import limit_processor, resident_mb
@@ -38,26 +39,33 @@ class Limits:
     processor_s: float = 1800.0
 
 
+class Process(Protocol):
+    """What is asked of a process: `subprocess.Popen`, or a fork."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    def poll(self) -> int | None:
+        """The exit status once it ended; None before."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+    def wait(self) -> int:
+        """Until it ended; gives the exit status."""
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """An analysis process, and the descriptor that its progress is read from."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     reading: int
-
-    def tell(self, line: str) -> None:
-        """Write the only line to its standard input, where it has one; nobody hears it when it is gone."""
-        if self.process.stdin is not None:
-            with suppress(BrokenPipeError):
-                self.process.stdin.write(f"{line}\n".encode())
-                self.process.stdin.close()
 
     def end(self) -> None:
         """Kill it if it lives, and leave nothing of it."""
         self.process.kill()
-        if self.process.stdin is not None:
-            with suppress(BrokenPipeError):
-                self.process.stdin.close()
         self.process.wait()
         os.close(self.reading)
 
@@ -103,7 +111,7 @@ def run_analysis(
     """
     ask(request, folder)
     with (folder / LOG_FILE).open("ab") as log:
-        child = start(lambda parent, pipe: command(folder, parent, pipe), subprocess.DEVNULL, log.fileno())
+        child = _start(lambda parent, pipe: command(folder, parent, pipe), log.fileno())
     return wait_for(child, folder, limits, progress, wanted)
 
 
@@ -112,7 +120,7 @@ def ask(request: Request, folder: Path) -> None:
     (folder / REQUEST_FILE).write_bytes(REQUEST.dump_json(request))
 
 
-def start(command: Callable[[int, int], list[str]], standard_input: int, log: int) -> Child:
+def _start(command: Callable[[int, int], list[str]], log: int) -> Child:
     """Start a child in a session of its own, so that Ctrl-C at a terminal reaches the service alone, which then drains.
 
     `command` takes the parent's process id and the descriptor for progress; `log` is where it writes.
@@ -121,7 +129,7 @@ def start(command: Callable[[int, int], list[str]], standard_input: int, log: in
     try:
         process = subprocess.Popen(  # noqa: S603 our own interpreter
             command(os.getpid(), writing),
-            stdin=standard_input,
+            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=(writing,),
@@ -142,7 +150,7 @@ def wait_for(child: Child, folder: Path, limits: Limits, progress: Progress, wan
         fault, peak, seconds = _watch(child.process, _Lines(child.reading, progress), limits, wanted, folder / LOG_FILE)
     finally:
         child.end()
-    fault = fault or _missing(child.process.returncode, folder, limits)
+    fault = fault or _missing(child.process.wait(), folder, limits)
     return Ended(None if fault else _answer(folder), fault, peak, seconds, _output(folder))
 
 
@@ -171,7 +179,7 @@ class _Lines:
         self._selector.close()
 
 
-def _watch(child: subprocess.Popen[bytes], lines: _Lines, limits: Limits, wanted: Wanted, log: Path) -> tuple[str, int, float]:
+def _watch(child: Process, lines: _Lines, limits: Limits, wanted: Wanted, log: Path) -> tuple[str, int, float]:
     """Until the child ends or must end: fault ("" when it ended by itself), peak memory in MB, seconds."""
     started, peak, talking = time.monotonic(), 0, True
     try:

@@ -1,0 +1,139 @@
+"""Analyses in forks of a process that has loaded: watched and ended like any other, and done without it where it died."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from service.jobs.forked import Nursery
+from service.jobs.messages import Request
+from service.jobs.process import Ended, Limits
+from tests.journey.running import descendants
+from tests.journey.waiting import eventually
+
+REQUEST = Request((), "abc", datetime(2024, 1, 1, tzinfo=UTC))
+NO_FILES = "study.unreadable"  # what an analysis of nothing says
+
+
+class NoLongerWantedError(Exception):
+    """What somebody who watches says to end an analysis."""
+
+
+def nurseries() -> list[int]:
+    """The processes below this one that fork, and their forks."""
+    return [pid for pid in descendants(os.getpid()) if b"service.jobs.nursery" in command_of(pid)]
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def ask(nursery: Nursery, folder: Path) -> Ended:
+    folder.mkdir(exist_ok=True)
+    return nursery.run(REQUEST, folder, Limits(), lambda _stage, _percent: None, lambda: None)
+
+
+def says(ended: Ended) -> tuple[str, str]:
+    """Its fault, and what the analysis answered."""
+    return ended.fault, ended.answer.code if ended.answer else ""
+
+
+def ask_for_ever(nursery: Nursery, folder: Path, wanted: Callable[[], None]) -> Ended:
+    """An analysis that waits for a file which nobody writes."""
+    os.mkfifo(folder / "never")
+    endless = replace(REQUEST, paths=(folder / "never",))
+    return nursery.run(endless, folder, Limits(timeout_s=60.0), lambda _stage, _percent: None, wanted)
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """One for all: what a test breaks must be whole again for the next."""
+    made = Nursery()
+    made.start()
+    yield made
+    made.stop()
+    assert nurseries() == []
+
+
+def test_it_is_begun_when_something_is_expected_and_ends_when_nothing_comes() -> None:
+    nursery = Nursery(kept_s=1.0)
+    nursery.start()
+    try:
+        time.sleep(0.2)
+        assert nurseries() == []
+        nursery.expect()
+        eventually(nurseries, lambda found: len(found) == 1)
+        started = time.monotonic()
+        eventually(nurseries, lambda found: not found)
+        assert time.monotonic() - started < 60
+    finally:
+        nursery.stop()
+
+
+def test_all_are_forks_of_one_process_and_answer_as_any_other(nursery: Nursery, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as threads:  # side by side, too
+        ended = list(threads.map(lambda name: ask(nursery, tmp_path / name), ("first", "second")))
+    (pid,) = nurseries()
+    ended.append(ask(nursery, tmp_path / "third"))
+    assert nurseries() == [pid]
+    assert [says(one) for one in ended] == [("", NO_FILES)] * 3
+
+
+def test_without_it_an_analysis_loads_for_itself(nursery: Nursery, tmp_path: Path) -> None:
+    nursery.expect()
+    (pid,) = eventually(nurseries, lambda found: len(found) == 1)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0], lambda state: state == "Z")
+    assert says(ask(nursery, tmp_path / "first")) == ("", NO_FILES)
+    assert says(ask(nursery, tmp_path / "second")) == ("", NO_FILES)  # in a fork again
+    assert len(nurseries()) == 1
+
+
+def test_a_fork_that_crashes_costs_itself_alone(nursery: Nursery, tmp_path: Path) -> None:
+    """It is the one below the nursery; what else is asked for is done."""
+
+    def crash() -> None:
+        for pid in nurseries()[1:]:
+            os.kill(pid, signal.SIGSEGV)
+
+    ended = ask_for_ever(nursery, tmp_path, crash)
+    assert ended.fault == "The analysis was ended by signal SIGSEGV."
+    assert says(ask(nursery, tmp_path / "next")) == ("", NO_FILES)
+
+
+def test_one_that_is_not_wanted_any_more_is_killed(nursery: Nursery, tmp_path: Path) -> None:
+    def unwanted() -> None:
+        raise NoLongerWantedError
+
+    with pytest.raises(NoLongerWantedError):
+        ask_for_ever(nursery, tmp_path, unwanted)
+    assert len(nurseries()) == 1
+
+
+def test_forks_die_with_the_process_that_forks(nursery: Nursery, tmp_path: Path) -> None:
+    """So do they with the service, whose death ends that process."""
+
+    def kill() -> None:
+        os.kill(nurseries()[0], signal.SIGKILL)
+
+    ended = ask_for_ever(nursery, tmp_path, kill)
+    assert ended.fault == "The analysis was ended by signal SIGKILL."
+    eventually(nurseries, lambda found: not found)
+
+
+def test_what_a_fault_prints_is_kept(nursery: Nursery, tmp_path: Path) -> None:
+    (tmp_path / "work" / "answer.json.part").mkdir(parents=True)  # so that the answer cannot be written
+    ended = ask(nursery, tmp_path / "work")
+    assert ended.fault.startswith("The analysis failed (exit status 1): IsADirectoryError")
+    assert "Traceback" in ended.output
