@@ -31,6 +31,10 @@ FLAGS = (
     "--remote-debugging-pipe",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    # Only what a page itself draws with WebGL needs that renderer; the rest is composed without it in a quarter of the time.
+    "--disable-gpu-compositing",
+    "--disable-accelerated-2d-canvas",
+    "--force-prefers-reduced-motion",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
@@ -97,7 +101,7 @@ class Browser:
 
     def picture(self) -> Picture:
         """What is seen now, (row, column, red green blue)."""
-        png = b64decode(self._call("Page.captureScreenshot", format="png")["data"])
+        png = b64decode(self._call("Page.captureScreenshot", format="png", optimizeForSpeed=True)["data"])
         pixels = matplotlib.image.imread(BytesIO(png), format="png")[:, :, :3]
         return np.round(pixels * 255).astype(np.uint8)
 

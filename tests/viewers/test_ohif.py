@@ -30,6 +30,13 @@ MR_SERIES = 4
 
 
 @pytest.fixture(scope="module")
+def opened(viewer: Viewer, objects: Objects) -> Viewer:
+    """The viewer with the study that has results: opened once, then each test looks at one more of them, as a reader does."""
+    viewer.open(objects.study_uid)
+    return viewer
+
+
+@pytest.fixture(scope="module")
 def center() -> Vector:
     """The middle of the phantom's tumor, LPS mm."""
     (ball,) = dynamic().patient.recipe.lesion.tumor
@@ -54,30 +61,14 @@ def redness(picture: Picture) -> NDArray[np.int_]:
 
 
 def until(viewer: Viewer, seen: Callable[[Picture], bool]) -> Picture:
-    """The picture as soon as something is seen in it, and comes to rest."""
-    eventually(lambda: seen(viewer.image()), bool, 60)
-    viewer.still()
-    return viewer.image()
-
-
-def test_a_study_opens_with_its_images_and_lists_the_results(viewer: Viewer, objects: Objects, center: Vector) -> None:
-    viewer.open(objects.study_uid)
-    viewer.go_to(center)
-    picture = viewer.image()
-    x, y = (round(value) for value in viewer.place(center))
-
-    listed = viewer.series()
-    assert sum("VIBE" in text for text in listed) == MR_SERIES
-    assert all(any(objects.series(role) in text for text in listed) for role in OUTPUTS), listed
-    assert picture[y, x, 0] + 10 < picture[y, 2 * x, 0], "the ablated part is darker than the rest of the liver"
-    assert not redness(picture[y - 20 : y + 20, x - 20 : x + 20]).any()
+    """The picture at rest, as soon as something is seen in it."""
+    return eventually(viewer.still, seen, 60)
 
 
 def test_without_results_nothing_of_them_is_seen(viewer: Viewer, objects: Objects, unanalysed: str, center: Vector) -> None:
     """What the tests below look for is not there by itself."""
     viewer.open(unanalysed)
-    viewer.go_to(center)
-    picture = viewer.image()
+    picture = viewer.go_to(center)
 
     assert sum("VIBE" in text for text in viewer.series()) == MR_SERIES
     for role in OUTPUTS:
@@ -87,13 +78,23 @@ def test_without_results_nothing_of_them_is_seen(viewer: Viewer, objects: Object
     assert viewer.texts() == []
 
 
-def test_contours_lie_on_the_tumor_in_their_colors(viewer: Viewer, objects: Objects, center: Vector) -> None:
-    viewer.open(objects.study_uid)
-    viewer.show(objects.series("seg"))
-    until(viewer, lambda picture: len(colored(picture, SKY_BLUE)) > 100)
-    viewer.go_to(center)
-    picture = until(viewer, lambda picture: len(warm(picture)) > 100)
-    (x, y), scale = viewer.place(center), viewer.pixels_a_mm(center)
+def test_a_study_opens_with_its_images_and_lists_the_results(opened: Viewer, objects: Objects, center: Vector) -> None:
+    picture = opened.go_to(center)
+    x, y = (round(value) for value in opened.place(center))
+
+    listed = opened.series()
+    assert sum("VIBE" in text for text in listed) == MR_SERIES
+    assert all(any(objects.series(role) in text for text in listed) for role in OUTPUTS), listed
+    assert picture[y, x, 0] + 10 < picture[y, 2 * x, 0], "the ablated part is darker than the rest of the liver"
+    assert not redness(picture[y - 20 : y + 20, x - 20 : x + 20]).any()
+
+
+def test_contours_lie_on_the_tumor_in_their_colors(opened: Viewer, objects: Objects, center: Vector) -> None:
+    opened.show(objects.series("seg"))
+    until(opened, lambda picture: len(colored(picture, SKY_BLUE)) > 100)
+    opened.go_to(center)
+    picture = until(opened, lambda picture: len(warm(picture)) > 100)
+    (x, y), scale = opened.place(center), opened.pixels_a_mm(center)
     low, high = warm(picture).min(axis=0), warm(picture).max(axis=0)
 
     assert np.linalg.norm((low + high) / 2 - (x, y)) < 1.5 * scale
@@ -101,34 +102,33 @@ def test_contours_lie_on_the_tumor_in_their_colors(viewer: Viewer, objects: Obje
     assert redness(picture)[round(y), round(x)] > 15, "vermillion lies on the tumor"
     beside = round(1.2 * TUMOR * scale)
     assert redness(picture)[round(y) - beside, round(x) + beside] < -30, "blue lies on the zone around it"
-    colors = viewer.segment_colors()
+    colors = opened.segment_colors()
     assert (colors["Tumor 1"], colors["Ablation zone: Tumor 1"]) == (VERMILLION, SKY_BLUE)
 
 
-def test_the_second_report_draws_the_narrowest_place_with_its_number(viewer: Viewer, objects: Objects) -> None:
+def test_the_second_report_draws_the_narrowest_place_with_its_number(opened: Viewer, objects: Objects, center: Vector) -> None:
     narrowest = dynamic().patient.truth.margin
-    viewer.open(objects.study_uid)
-    viewer.show(objects.series("sr_places"))
-    picture = until(viewer, lambda picture: len(colored(picture, GREEN)) > 0)
-    (x, y), scale = viewer.place(narrowest.place), viewer.pixels_a_mm(narrowest.place)
+    assert len(colored(opened.go_to(center), GREEN)) == 0
+    opened.show(objects.series("sr_places"))
+    picture = until(opened, lambda picture: len(colored(picture, GREEN)) > 0)
+    (x, y), scale = opened.place(narrowest.place), opened.pixels_a_mm(narrowest.place)
     away = np.linalg.norm(colored(picture, GREEN) - (x, y), axis=1) / scale
 
     assert np.sum(away < NEAR_MM) > 10, "the line begins at the narrowest place"
-    assert abs(viewer.height() - narrowest.place[2]) < NEAR_MM, "OHIF goes to its slice"
+    assert abs(opened.height() - narrowest.place[2]) < NEAR_MM, "OHIF goes to its slice"
     number = minimum(objects)
     assert number == pytest.approx(narrowest.value, abs=EXACT_MM)
-    assert any(f"Minimum ablation margin: {number:.2f} mm" in text for text in viewer.texts()), viewer.texts()
-    assert max(viewer.ends_of_texts()) < picture.shape[1], "no text runs out of the picture"
+    assert any(f"Minimum ablation margin: {number:.2f} mm" in text for text in opened.texts()), opened.texts()
+    assert max(opened.ends_of_texts()) < picture.shape[1], "no text runs out of the picture"
 
 
-def test_the_summary_is_shown_as_it_was_drawn(viewer: Viewer, objects: Objects) -> None:
+def test_the_summary_is_shown_as_it_was_drawn(opened: Viewer, objects: Objects) -> None:
     page = objects.by_role["summary"].pixel_array
-    viewer.open(objects.study_uid)
-    assert likeness(middle(viewer.image()), page) < 0.3
+    assert likeness(middle(opened.image()), page) < 0.3
 
-    viewer.show(objects.series("summary"))
+    opened.show(objects.series("summary"))
 
-    until(viewer, lambda picture: likeness(middle(picture), page) > 0.9)
+    until(opened, lambda picture: likeness(middle(picture), page) > 0.9)
 
 
 def minimum(objects: Objects) -> float:

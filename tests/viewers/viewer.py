@@ -32,7 +32,7 @@ class Viewer:
         self.browser.open(f"{self.address}/viewer?StudyInstanceUIDs={study_uid}")
         self.browser.wait(READY)
         self.browser.wait(SKIP_TOUR)
-        self.browser.ask("localStorage.clear()")  # the tour comes each time, so that every test begins alike
+        self.browser.ask("localStorage.clear()")  # the tour comes each time, so that every study begins alike
         self.still()
 
     def series(self) -> list[str]:
@@ -50,8 +50,8 @@ class Viewer:
         assert place is not None, f"{description} is not among {self.series()}"
         self.browser.double_click(*place)
 
-    def go_to(self, point: Vector) -> None:
-        """Scroll to the slice nearest to a point (LPS mm) of an axial series."""
+    def go_to(self, point: Vector) -> Picture:
+        """The `image` of the slice nearest to a point (LPS mm) of an axial series."""
         self.browser.ask(
             f"""(async () => {{
                 const height = id => cornerstone.metaData.get('imagePlaneModule', id).imagePositionPatient[2];
@@ -59,7 +59,7 @@ class Viewer:
                 await {VIEWPORT}.setImageIdIndex(away.indexOf(Math.min(...away)));
             }})()"""
         )
-        self.still()
+        return self.still()
 
     def place(self, point: Vector) -> tuple[float, float]:
         """Where a point (LPS mm) lies on `image`, (x, y) pixels, by the geometry of the images alone."""
@@ -77,9 +77,7 @@ class Viewer:
 
     def image(self) -> Picture:
         """The part of the screen that shows the image and what lies on it."""
-        box = self.browser.wait(f"(b => b && [b.x, b.y, b.width, b.height])({VIEWPORT}?.canvas?.getBoundingClientRect())")
-        x, y, width, height = (round(value) for value in box)
-        return self.browser.picture()[y : y + height, x : x + width]
+        return self._image_in(self.browser.picture())
 
     def segment_colors(self) -> dict[str, tuple[int, int, int]]:
         """Red, green and blue of each segment that is loaded, by its label."""
@@ -100,13 +98,18 @@ class Viewer:
         return [end - self.browser.ask(f"{VIEWPORT}.canvas.getBoundingClientRect().x") for end in self.browser.ask(ends)]
 
     def still(self, seconds: float = 30) -> Picture:
-        """What is seen once it changes no more."""
+        """The `image` once nothing on the screen changes any more."""
         deadline = time.monotonic() + seconds
         before = self.browser.picture()
         while True:
             time.sleep(STILL_S)
             now = self.browser.picture()
             if np.array_equal(before, now):
-                return now
+                return self._image_in(now)
             assert time.monotonic() < deadline, "the page never comes to rest"
             before = now
+
+    def _image_in(self, picture: Picture) -> Picture:
+        box = self.browser.wait(f"(b => b && [b.x, b.y, b.width, b.height])({VIEWPORT}?.canvas?.getBoundingClientRect())")
+        x, y, width, height = (round(value) for value in box)
+        return picture[y : y + height, x : x + width]

@@ -29,7 +29,10 @@ def hatch(axes: Axes, where: Where, box: tuple[float, float, float, float], pitc
     starts = np.arange(left - across * (top - bottom) / up, right, across)
     points = np.stack(np.broadcast_arrays(starts[:, None] + across * rise, bottom + up * rise), axis=-1)
     inside = (points[..., 0] >= left) & (points[..., 0] <= right) & np.isfinite(rise)
-    drawn = np.where((inside & where(np.nan_to_num(points)))[..., None], points, np.nan).reshape(-1, 2)
+    shown = inside & where(np.nan_to_num(points))
+    # One NaN after each piece is enough: the library would look through thousands of them for the first number, one by one.
+    kept = shown | np.roll(shown, 1, axis=1)
+    drawn = np.where(shown[kept][:, None], points[kept], np.nan)
     (line,) = axes.plot(drawn[:, 0], drawn[:, 1], color="white", linewidth=0.9, scalex=False, scaley=False, zorder=3)
     line.set_path_effects(outline("black", 2.4))
     line.set_solid_capstyle("butt")  # round ends would reach beyond what is hatched

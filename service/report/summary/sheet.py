@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 
 from service.report.pictures.canvas import blank
 from service.report.pictures.style import Ink
+from service.report.summary.line import Line
 from service.report.wording import plain
 
 SIDE = 1024  # pixels
@@ -112,7 +113,8 @@ class Sheet:
     def _line(self, text: str, box: Box, face: Face, color: str, align: str) -> None:
         x = {"left": box.left, "right": box.right, "center": (box.left + box.right) / 2.0}[align]
         place = self._at(x, box.top + BASELINE * face.size * DPI / 72.0)
-        self.figure.text(*place, text, font=face.font, color=color, ha=align, va="baseline", parse_math=False)
+        look: dict[str, Any] = {"color": color, "ha": align, "va": "baseline", "parse_math": False}
+        self.figure.add_artist(Line(*place, text, fontproperties=face.font, transform=self.figure.transFigure, **look))
 
     @staticmethod
     def _at(x: float, y: float) -> tuple[float, float]:

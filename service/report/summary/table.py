@@ -108,22 +108,22 @@ def _plan(sheet: Sheet, entries: Sequence[Entry], notes: Sequence[str], box: Box
     """The largest face in which everything finds room; else the smallest, and as many findings as there is room for."""
     for most in MOST_LINES:
         for face in map(Face, FACES):
+            heights = [_height(sheet, entry, box.width, face, most) for entry in entries]
             everything = Plan(face, most, len(entries), len(notes))
-            if _taken(sheet, entries, notes, everything, box.width) <= box.height:
+            if _taken(sheet, heights, notes, everything, box.width) <= box.height:
                 return everything
     for number in range(len(entries) - 1, 0, -1):
         # What belongs to a finding (that it predicts nothing, that it is a bound) stands with it: notes are never cut off.
         plan = Plan(face, most, number, max(entry.notes for entry in entries[:number]))
-        if face.pitch + _taken(sheet, entries, notes, plan, box.width) <= box.height:
+        if face.pitch + _taken(sheet, heights, notes, plan, box.width) <= box.height:
             return plan
     return Plan(face, most, 0, 0)
 
 
-def _taken(sheet: Sheet, entries: Sequence[Entry], notes: Sequence[str], plan: Plan, width: float) -> float:
-    """The height of the head, of the rows and of their notes, pixels."""
-    rows = sum(_height(sheet, entry, width, plan.face, plan.most) for entry in entries[: plan.entries])
+def _taken(sheet: Sheet, heights: Sequence[float], notes: Sequence[str], plan: Plan, width: float) -> float:
+    """The height of the head, of the rows (each of which has its own of `heights`) and of their notes, pixels."""
     below = len(sheet.lines(_numbered(notes[: plan.notes]), plan.face, width, 99)) * plan.face.pitch
-    return plan.face.pitch + 2 * ROOM + rows + below
+    return plan.face.pitch + 2 * ROOM + sum(heights[: plan.entries]) + below
 
 
 def _height(sheet: Sheet, entry: Entry, width: float, face: Face, most: int) -> float:
