@@ -28,6 +28,7 @@ log = structlog.get_logger("service")
 KEPT_S = 900.0  # how long the process stays that nobody asks for anything: it holds some 200 MB
 AGAIN_S = 10.0  # until it is begun once more where that failed
 PATIENCE_S = 60.0  # for the first answer: it loads for seconds
+MODULE = "service.jobs.nursery"
 HERE = sys.platform == "linux"  # sockets that keep messages apart, and descriptors of processes
 
 
@@ -115,7 +116,7 @@ class Nursery:
     def _begin(self) -> bool:
         """Start the process; False when the machine does not let us now."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", "service.jobs.nursery", str(os.getpid()), str(theirs.fileno())]
+        command = [sys.executable, "-m", MODULE, str(os.getpid()), str(theirs.fileno())]
         with theirs:
             try:
                 self._process = subprocess.Popen(  # noqa: S603 our own interpreter

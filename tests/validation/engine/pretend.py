@@ -8,29 +8,20 @@ gets a line for every analysis that begins and ends, PRETEND_S how long one take
 from __future__ import annotations
 
 import sys
-import threading
 from functools import partial
 from pathlib import Path
 
-import service.app
+import service.jobs.forked
 from service.cli import main
 from service.jobs.process import run_analysis
-from service.jobs.steps import Run, Steps
-
-
-class Pretending(service.app.Service):
-    """Real but for what an analysis does."""
-
-    def _steps(self, folder: Path, stop_now: threading.Event, run: Run) -> Steps:
-        del run
-        return super()._steps(folder, stop_now, partial(run_analysis, command=child))
 
 
 def child(folder: Path, parent: int, pipe: int) -> list[str]:
-    """The command line of the pretended analysis."""
+    """The command line of the pretended analysis where none can be forked."""
     return [sys.executable, "-m", "tests.validation.engine.pretended", str(folder), str(parent), str(pipe)]
 
 
 if __name__ == "__main__":
-    vars(service.app)["Service"] = Pretending
+    vars(service.jobs.forked)["MODULE"] = "tests.validation.engine.pretended_forks"
+    vars(service.jobs.forked)["run_analysis"] = partial(run_analysis, command=child)
     main()

@@ -23,9 +23,14 @@ BEGIN, END = "begin", "end"
 
 
 def main(folder: Path, parent: int, pipe: int) -> None:
-    """Do as the real one does: die with the worker, tell progress, write the answer last."""
+    """Do as the real one does: die with the worker."""
     die_with_parent(parent)
     be_first_to_go()
+    perform(folder, pipe)
+
+
+def perform(folder: Path, pipe: int) -> None:
+    """Do as the real one does: tell progress, write the answer last."""
     request = REQUEST.validate_json((folder / REQUEST_FILE).read_bytes())
     header = dcmread(request.paths[0], stop_before_pixels=True)
     name = f"{header.StudyInstanceUID} {request.content_version}"
