@@ -109,7 +109,8 @@ def _done(parts: Parts, uid: str) -> Study:
     if detail is None or detail.summary.state is not State.DONE:
         raise RuntimeError(f"not done: {detail and detail.summary.sentence}")
     at: dict[str, datetime] = {event.word: event.at for event in detail.events}
-    (analysis,) = (float(found[1]) for event in detail.events if (found := ANALYSED.search(event.sentence)))
+    said = " ".join(event.sentence for event in detail.events if event.word == "analysed")
+    (analysis,) = map(float, ANALYSED.findall(said))
     return Study((at["done"] - at["complete"]).total_seconds(), analysis, at["done"].timestamp())
 
 
