@@ -14,8 +14,12 @@ from service.volumes.volume import Array, Matrix, Volume
 
 SUPERSAMPLING = (6, 3, 3)
 """Sub-samples of a voxel along (slice, row, column)."""
-CHUNK = 400_000
-"""Points looked at together: bounds memory to some tens of MB."""
+CHUNK = 16_000
+"""Points looked at together: they stay near the processor."""
+BLOCK = 5.0
+"""Side of a block of voxels, mm."""
+SURE = 1.25
+"""How much farther than its corners a surface must be from the middle of a block: a drawn one may be nearer than it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,43 +68,66 @@ def index_box(volume: Volume, box: Box) -> tuple[tuple[int, int, int], tuple[int
 
 
 def fill(body: Body, part: Volume) -> Array:
-    """The fraction for each voxel of `part`, shape (k, j, i)."""
+    """The fraction for each voxel of `part`, shape (k, j, i): block by block, of which most lie wholly on one side."""
     turn = part.affine[:3, :3].T
-    reach = float(np.linalg.norm(sub_offsets() @ turn, axis=1).max())
-    slices, rows, columns = part.shape
-    values = np.empty(part.shape, dtype=np.float32)
-    at_once = max(1, CHUNK // (rows * columns))
-    for first in range(0, slices, at_once):
-        some = range(first, min(first + at_once, slices))
-        centers = part.to_mm(np.stack(np.meshgrid(some, range(rows), range(columns), indexing="ij"), axis=-1))
+    reach = _reach(sub_offsets() @ turn)
+    values, near = _blocks(body, part, turn)
+    index = np.argwhere(near)
+    filled = np.empty(len(index), dtype=np.float32)
+    for some in _chunks(len(index)):
+        centers = part.to_mm(index[some])
         distance = body.distance(centers)
-        filled = (distance < 0).astype(np.float32)
+        plain = (distance < 0).astype(np.float32)
         mixed = np.abs(distance) <= reach
-        filled[mixed] = _supersample(body, centers[mixed], turn)
-        values[first : some.stop] = filled
+        plain[mixed] = _supersample(body, centers[mixed], turn)
+        filled[some] = plain
+    values[near] = filled
     return values
+
+
+def _blocks(body: Body, part: Volume, turn: Floats) -> tuple[Array, NDArray[np.bool_]]:
+    """1 or 0 for each voxel of a block that lies wholly on one side, and which voxels do not."""
+    shape = np.array(part.shape)
+    side = np.clip(np.round(BLOCK / np.array(part.spacing)), 1, shape).astype(int)
+    middles = np.stack(np.meshgrid(*(np.arange(-(-n // s)) * s for n, s in zip(shape, side, strict=True)), indexing="ij"), -1)
+    distance = body.distance(part.to_mm(middles + (side - 1) / 2.0))
+    reach = _reach(np.array(list(itertools.product((-0.5, 0.5), repeat=3))) * side @ turn)
+
+    def of_voxels(blocks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        k, j, i = part.shape
+        return blocks.repeat(side[0], 0)[:k].repeat(side[1], 1)[:, :j].repeat(side[2], 2)[:, :, :i]
+
+    return of_voxels(distance < 0).astype(np.float32), of_voxels(np.abs(distance) <= SURE * reach)
 
 
 def _supersample(body: Body, centers: Floats, turn: Floats) -> Array:
     """The fraction (n,) of voxels at `centers` (n, 3): layer by layer, of which most lie wholly on one side."""
-    layers, rows = sub_offsets().reshape(SUPERSAMPLING[0], -1, 3), len(centers) * SUPERSAMPLING[0]
+    layers = sub_offsets().reshape(SUPERSAMPLING[0], -1, 3)
     middles, spread = layers.mean(axis=1) @ turn, (layers[0] - layers[0].mean(axis=0)) @ turn
-    reach = float(np.linalg.norm(spread, axis=1).max())
-    points = (centers[:, None] + middles).reshape(rows, 3)
-    filled = np.empty(rows, dtype=np.int64)
-    for some in np.array_split(np.arange(rows), max(1, rows // CHUNK)):
-        distance = body.distance(points[some])
-        filled[some] = len(spread) * (distance < 0)
-        mixed = some[np.abs(distance) <= reach]
-        filled[mixed] = _counted(body, points[mixed], spread)
+    points = (centers[:, None] + middles).reshape(-1, 3)
+    distance = body.distance(points)
+    filled = len(spread) * (distance < 0)
+    mixed = np.abs(distance) <= _reach(spread)
+    filled[mixed] = _counted(body, points[mixed], spread)
     total = filled.reshape(-1, SUPERSAMPLING[0]).sum(axis=1).astype(np.float32)
     return np.asarray(total / np.float32(layers[..., 0].size))
 
 
 def _counted(body: Body, points: Floats, offsets: Floats) -> NDArray[np.int64]:
     """How many of the places at `offsets` (m, 3) from each of `points` (n, 3) the body fills."""
-    chunks = np.array_split(points, max(1, len(points) * len(offsets) // CHUNK))
-    return np.concatenate([np.count_nonzero(body.distance(some[:, None] + offsets) < 0, axis=1) for some in chunks])
+    parts = [body.distance(points[some, None] + offsets) < 0 for some in _chunks(len(points), len(offsets))]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(np.count_nonzero(part, axis=1) for part in parts)])
+
+
+def _chunks(count: int, each: int = 1) -> list[slice]:
+    """`count` points in turn, of which each stands for `each`."""
+    step = max(1, CHUNK // each)
+    return [slice(n, n + step) for n in range(0, count, step)]
+
+
+def _reach(offsets: Floats) -> float:
+    """How far the farthest of `offsets` (n, 3) is, mm."""
+    return float(np.linalg.norm(offsets, axis=1).max())
 
 
 def sub_offsets() -> Floats:
