@@ -20,6 +20,7 @@ from service.regions.border import at_border
 from service.regions.margin_surface import MarginSurface, around
 from service.regions.region import Region
 from service.volumes.noise import local_sd, noise_sd, standard_error_share
+from service.volumes.products import REACH, smooth
 from service.volumes.surface import sample
 from service.volumes.volume import Array, Matrix, Volume
 
@@ -41,12 +42,13 @@ class Visibility:
 TUMOR, ABLATED, LIVER = 0, 1, 2  # the order of the tissues of a mixture
 LEAST_VOXELS = 8  # of a tissue, to speak of it at all
 PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # of tissues, in the normal equations
+OF_SIX = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # where each element of a symmetric matrix is among these
 PURE = 0.9  # of a voxel that one tissue fills
 MIXED = 0.3  # weight of a voxel of two tissues: what is unexplained there is the contour's error, not noise
 PATCH, WIDE_PATCH = 1.2, 2.5  # mm, SD of the window in which an edge is judged; wide where contrast is low
 LOW_CNR = 5.0  # contrast over noise
 LEAST_PATCH = 0.4  # voxels; less would judge single slices
-REACH = 4.0  # windows' SD; beyond it a voxel has no weight
+TOGETHER = 16_000  # voxels solved together, so that what is computed of them stays near the processor
 LOWEST_CNR = 0.8  # contrast over the noise of a voxel; quality gate Q5
 SURE = 2.5  # contrast over its own standard error
 UNEXPLAINED = 4.0  # times the usual noise: more than chance makes of few voxels
@@ -162,12 +164,12 @@ class _Mixture:
 
     def differ(self, points: Matrix, first: int, second: int) -> Points:
         """Where (n, 3) two tissues that meet there differ by more than noise and texture."""
-        levels, inverse = self._levels(self.equations, points)
+        levels, six = _solve(np.stack([self._at(part, points) for part in self.equations]), self.typical)
         noise = self._noise(points, first, second)
-        variance = inverse[:, first, first] + inverse[:, second, second] - 2.0 * inverse[:, first, second]
+        variance = six[OF_SIX[first, first]] + six[OF_SIX[second, second]] - 2.0 * six[OF_SIX[first, second]]
         error = noise * np.sqrt(np.maximum(variance, 0.0) * standard_error_share(self.window))
-        step = np.abs(levels[:, first] - levels[:, second])
-        texture = LEAST_STEP * np.maximum(levels[:, first], levels[:, second])
+        step = np.abs(levels[first] - levels[second])
+        texture = LEAST_STEP * np.maximum(levels[first], levels[second])
         seen = step > np.max([LOWEST_CNR * noise, SURE * error, texture], axis=0)
         seen &= ~_fading(points, step, seen, everywhere=max(self.grid.spacing) > THICK)
         return np.asarray(seen)
@@ -183,9 +185,6 @@ class _Mixture:
     def signal(self, points: Matrix) -> Points:
         """Where (n, 3) at least half of what the phase covers is brighter than a void."""
         return np.asarray(self._at(self.bright, points) >= HALF * self._at(self.covered, points))
-
-    def _levels(self, equations: Array, points: Matrix) -> tuple[Matrix, Matrix]:
-        return _solve(np.stack([self._at(part, points) for part in equations], axis=1), self.typical)
 
     def _noise(self, points: Matrix, first: int, second: int) -> Matrix:
         """Of each tissue, half of what is near has to fit: where it does not, its level is that of its surroundings."""
@@ -232,7 +231,7 @@ def _window(patch: float, grid: Volume) -> tuple[float, ...]:
 
 
 def _windowed(part: Array, window: tuple[float, ...]) -> Array:
-    return np.asarray(ndimage.gaussian_filter(part, window, mode="constant", truncate=REACH))
+    return smooth(part, window, "constant")
 
 
 def _equations(values: Array, tissues: Array, weight: Array, window: tuple[float, ...]) -> Array:
@@ -255,18 +254,19 @@ def _robust(values: Array, tissues: Array, weight: Array, typical: Matrix, windo
 
 def _unexplained(equations: Array, values: Array, tissues: Array, typical: Matrix) -> Array:
     """How far each voxel (k, j, i) is from the mixture around it."""
-    levels, _ = _solve(equations.reshape(len(equations), -1).T, typical)
-    return np.asarray(np.abs(values - (levels.T.reshape(tissues.shape) * tissues).sum(axis=0)), dtype=np.float32)
+    left, fractions = equations.reshape(len(equations), -1), tissues.reshape(len(tissues), -1)
+    mixed = np.empty(values.size)
+    for some in (slice(n, n + TOGETHER) for n in range(0, values.size, TOGETHER)):
+        mixed[some] = (_solve(left[:, some], typical)[0] * fractions[:, some]).sum(axis=0)
+    return np.asarray(np.abs(values - mixed.reshape(values.shape)), dtype=np.float32)
 
 
 def _solve(equations: NDArray[np.floating], typical: Matrix) -> tuple[Matrix, Matrix]:
-    """Levels (n, 3) and inverse normal matrix (n, 3, 3) of the equations (n, 9), drawn a little toward `typical`."""
-    columns = np.ascontiguousarray(equations.T, dtype=np.float64)
+    """Levels (3, n) of the equations (9, n), drawn a little toward `typical`; of the inverse normal matrices the six (6, n)."""
+    columns = equations.astype(np.float64)
     six = _inverse(columns[: len(PAIRS)] + PRIOR * np.array([[1.0] if i == j else [0.0] for i, j in PAIRS]))
     products = columns[len(PAIRS) :] + PRIOR * typical[:, None]
-    full = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # where each element of the symmetric matrix is among the six
-    levels = np.stack([sum(six[full[i, j]] * products[j] for j in range(3)) for i in range(3)], axis=1)
-    return levels, np.moveaxis(six[full], -1, 0)
+    return np.stack([sum(six[OF_SIX[i, j]] * products[j] for j in range(3)) for i in range(3)]), six
 
 
 def _inverse(six: Matrix) -> Matrix:

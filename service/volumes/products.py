@@ -15,14 +15,14 @@ REACH = 4.0  # SDs of a Gaussian kernel, as in scipy.ndimage
 BLOCK = 32  # rows of a product: larger ones multiply more zeros, smaller ones cost calls
 NO_WIDTH = 1e-15  # as in scipy.ndimage
 
-Mode = Literal["nearest", "reflect"]
+Mode = Literal["nearest", "reflect", "constant"]
 Block = tuple[slice, slice]
 
 
 def smooth(values: Array, widths: Sequence[float], mode: Mode = "reflect") -> Array:
     """`values` (k, j, i) smoothed by a Gaussian with an SD of `widths` cells along each axis, within rounding.
 
-    `mode` is what lies beyond the border, as in `scipy.ndimage.gaussian_filter`.
+    `mode` is what lies beyond the border ("constant": nothing), as in `scipy.ndimage.gaussian_filter`.
 
     >>> float(smooth(np.ones((2, 3, 4), np.float32), (1.0, 0.5, 0.0)).sum())
     24.0

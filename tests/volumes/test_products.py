@@ -19,8 +19,8 @@ def some(shape: tuple[int, int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("mode", ["nearest", "reflect"])
-def test_smoothing_is_that_of_a_filter(shape: tuple[int, int, int], mode: Literal["nearest", "reflect"]) -> None:
+@pytest.mark.parametrize("mode", ["nearest", "reflect", "constant"])
+def test_smoothing_is_that_of_a_filter(shape: tuple[int, int, int], mode: Literal["nearest", "reflect", "constant"]) -> None:
     expected = ndimage.gaussian_filter(some(shape), WIDTHS, mode=mode)
     np.testing.assert_allclose(smooth(some(shape), WIDTHS, mode), expected, atol=5e-6)
 
