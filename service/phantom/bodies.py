@@ -7,6 +7,7 @@ voxels a surface cannot reach.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,7 +59,7 @@ class Ball:
         >>> Ball((0, 0, 0), 5).distance(np.array([[7.0, 0, 0], [0, 4, 0]])).tolist()
         [2.0, -1.0]
         """
-        return length(points - np.array(self.center)) - self.radius
+        return away(points, self.center) - self.radius
 
     def bounds(self) -> Box:
         """Center plus and minus the radius."""
@@ -78,8 +79,7 @@ class Ellipsoid:
         >>> Ellipsoid((0, 0, 0), (8, 8, 16)).distance(np.array([[12.0, 0, 0], [0, 0, 20]])).tolist()
         [4.0, 2.0]
         """
-        axes = np.array(self.half_axes)
-        return (length((points - np.array(self.center)) / axes) - 1.0) * float(axes.min())
+        return (away(points, self.center, self.half_axes) - 1.0) * min(self.half_axes)
 
     def bounds(self) -> Box:
         """Center plus and minus the half axes."""
@@ -95,8 +95,7 @@ class Cylinder:
 
     def distance(self, points: Floats) -> Floats:
         """Exact sign; the magnitude is a lower bound."""
-        axes = np.array(self.half_axes)
-        return (length((points[..., :2] - np.array(self.center)) / axes) - 1.0) * float(axes.min())
+        return (away(points, self.center, self.half_axes) - 1.0) * min(self.half_axes)
 
     def bounds(self) -> Box:
         """Open along z."""
@@ -248,20 +247,35 @@ class Grown:
 
 def length(vectors: Floats) -> Floats:
     """Euclidean length (...) of vectors (..., n)."""
-    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)), dtype=np.float64)
+    return away(vectors, (0.0,) * vectors.shape[-1])
+
+
+def away(points: Floats, center: Sequence[float], units: Sequence[float] = ()) -> Floats:
+    """How far (...) points (..., 3) are from `center` (n), along its axes alone, each in `units` where some are given.
+
+    Coordinate by coordinate: what is done for each triple takes four times as long.
+    """
+    square = np.zeros(points.shape[:-1])
+    for axis, middle in enumerate(center):
+        part = points[..., axis] - middle
+        if units:
+            part /= units[axis]
+        part *= part
+        square += part
+    return np.asarray(np.sqrt(square, out=square))
 
 
 def to_segment(points: Floats, start: Vector, end: Vector) -> tuple[Floats, Floats]:
     """Distance (...) of points (..., 3) to a segment, mm, and where along it (0 at `start`, 1 at `end`)."""
-    base, axis = np.array(start, dtype=np.float64), np.array(end) - np.array(start)
-    whole = max(float(axis @ axis), 1e-12)
-    flat = points.reshape(-1, 3)
-    on_base, ahead = np.stack([base, axis]) @ flat.T  # products alone: differences of triples take four times as long
-    ahead -= float(base @ axis)
-    along = np.clip(ahead / whole, 0.0, 1.0)
-    square = np.einsum("ij,ij->i", flat, flat) + float(base @ base) - 2.0 * on_base
-    square += along * (along * whole - 2.0 * ahead)
-    return np.sqrt(np.maximum(square, 0.0)).reshape(points.shape[:-1]), along.reshape(points.shape[:-1])
+    axis = [b - a for a, b in zip(start, end, strict=True)]
+    apart = [points[..., n] - first for n, first in enumerate(start)]
+    along = sum(part * step for part, step in zip(apart, axis, strict=True)) / max(sum(step * step for step in axis), 1e-12)
+    along = np.clip(along, 0.0, 1.0)
+    square = np.zeros(along.shape)
+    for part, step in zip(apart, axis, strict=True):
+        left = part - along * step
+        square += left * left
+    return np.sqrt(square, out=square), along
 
 
 def moved(body: Capsule, by: Floats) -> Capsule:

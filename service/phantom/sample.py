@@ -75,7 +75,7 @@ def fill(body: Body, part: Volume) -> Array:
     index = np.argwhere(near)
     filled = np.empty(len(index), dtype=np.float32)
     for some in _chunks(len(index)):
-        centers = part.to_mm(index[some])
+        centers = part.to_mm(index[some].astype(np.float64))
         distance = body.distance(centers)
         plain = (distance < 0).astype(np.float32)
         mixed = np.abs(distance) <= reach
@@ -104,7 +104,7 @@ def _supersample(body: Body, centers: Floats, turn: Floats) -> Array:
     """The fraction (n,) of voxels at `centers` (n, 3): layer by layer, of which most lie wholly on one side."""
     layers = sub_offsets().reshape(SUPERSAMPLING[0], -1, 3)
     middles, spread = layers.mean(axis=1) @ turn, (layers[0] - layers[0].mean(axis=0)) @ turn
-    points = (centers[:, None] + middles).reshape(-1, 3)
+    points = _around(centers, middles).reshape(-1, 3)
     distance = body.distance(points)
     filled = len(spread) * (distance < 0)
     mixed = np.abs(distance) <= _reach(spread)
@@ -115,8 +115,13 @@ def _supersample(body: Body, centers: Floats, turn: Floats) -> Array:
 
 def _counted(body: Body, points: Floats, offsets: Floats) -> NDArray[np.int64]:
     """How many of the places at `offsets` (m, 3) from each of `points` (n, 3) the body fills."""
-    parts = [body.distance(points[some, None] + offsets) < 0 for some in _chunks(len(points), len(offsets))]
+    parts = [body.distance(_around(points[some], offsets)) < 0 for some in _chunks(len(points), len(offsets))]
     return np.concatenate([np.zeros(0, dtype=np.int64), *(np.count_nonzero(part, axis=1) for part in parts)])
+
+
+def _around(points: Floats, offsets: Floats) -> Floats:
+    """The places (n, m, 3) at `offsets` (m, 3) from `points` (n, 3), row by row: triple by triple takes twice as long."""
+    return np.asarray(np.tile(points, len(offsets)) + offsets.ravel()).reshape(len(points), len(offsets), 3)
 
 
 def _chunks(count: int, each: int = 1) -> list[slice]:

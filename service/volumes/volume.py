@@ -46,12 +46,14 @@ class Volume:
 
     def to_mm(self, index: NDArray[np.floating]) -> Matrix:
         """LPS positions (..., 3) of fractional indices (..., 3) given as (k, j, i)."""
-        return np.asarray(index, dtype=np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        places = np.asarray(index, dtype=np.float64)
+        return (places.reshape(-1, 3) @ self.affine[:3, :3].T + self.affine[:3, 3]).reshape(places.shape)
 
     def to_index(self, points: NDArray[np.floating]) -> Matrix:
         """Fractional indices (k, j, i), (..., 3), of LPS positions (..., 3)."""
         inverse = np.linalg.inv(self.affine[:3, :3])
-        return (np.asarray(points, dtype=np.float64) - self.affine[:3, 3]) @ inverse.T
+        places = np.asarray(points, dtype=np.float64)
+        return ((places.reshape(-1, 3) - self.affine[:3, 3]) @ inverse.T).reshape(places.shape)
 
     def with_values(self, values: Array) -> Volume:
         """The same grid with other values of the same shape."""

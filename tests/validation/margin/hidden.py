@@ -16,7 +16,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from service.phantom.bodies import to_segment
+from service.phantom.bodies import away, length, to_segment
 from service.volumes.volume import Matrix
 from tests.validation.margin.family import vector
 
@@ -55,7 +55,7 @@ class Scene:
 
     def tumor(self, points: Matrix) -> Matrix:
         """A lower bound of the distance to the tumor, negative inside."""
-        return np.asarray((np.linalg.norm(points / self.axes, axis=-1) - 1.0) * self.axes.min())
+        return np.asarray((away(points, (0.0, 0.0, 0.0), self.axes.tolist()) - 1.0) * self.axes.min())
 
     def zone(self, points: Matrix) -> Matrix:
         """Distance to the zone, negative inside."""
@@ -92,7 +92,7 @@ class Sector:
         along = points @ self.axis
         if self.apex is not None:
             return np.asarray(along > self.apex)
-        return np.asarray(along > self.cosine * np.linalg.norm(points, axis=-1))
+        return np.asarray(along > self.cosine * length(points))
 
 
 @dataclass(frozen=True, slots=True)
