@@ -259,9 +259,8 @@ def away(points: Floats, center: Sequence[float], units: Sequence[float] = ()) -
     for axis, middle in enumerate(center):
         part = points[..., axis] - middle
         if units:
-            part /= units[axis]
-        part *= part
-        square += part
+            part = part / units[axis]
+        square += part * part
     return np.asarray(np.sqrt(square, out=square))
 
 
