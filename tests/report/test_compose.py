@@ -12,29 +12,42 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from service.report.compose import OUTPUTS, compose, to_bytes
+from service.options import AnalysisOptions
+from service.report.compose import OUTPUTS, Made, compose, to_bytes
 from tests.report.conftest import Sample, sample
+from tests.report.placed import placed
 
-PROGRAM = """
-from hashlib import sha256
-from service.report.compose import compose, to_bytes
-from tests.report.conftest import sample
-given = sample(tumors=2)
-print(*(sha256(to_bytes(made)).hexdigest() for made in compose(given.result, given.sources)))
-"""
+PROGRAM = "from tests.report.test_compose import digests; print(*digests())"
 
 
-def test_outputs_are_made_in_sending_order(one: Sample) -> None:
-    roles = [made.role for made in compose(one.result, one.sources)]
+def digests() -> list[str]:
+    """Of every kind of object, each with everything that can be in it."""
+    given = placed(sample(tumors=2))
+    made = compose(given.result, given.sources, AnalysisOptions(outputs=tuple(role for role, _ in OUTPUTS)))
+    assert len(made) == len(OUTPUTS)
+    return [sha256(to_bytes(one)).hexdigest() for one in made]
+
+
+@pytest.fixture(scope="module")
+def made(one: Sample) -> tuple[Made, ...]:
+    """What is made by default of a result with one tumor."""
+    return compose(one.result, one.sources)
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[str]:
+    """The digests in this process."""
+    return digests()
+
+
+def test_outputs_are_made_in_sending_order(made: tuple[Made, ...]) -> None:
+    roles = [one.role for one in made]
 
     assert roles == ["seg", "sr", "summary"] == [role for role, _ in OUTPUTS if role in roles]
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
-def test_another_process_makes_the_same_bytes(seed: str) -> None:
-    given = sample(tumors=2)
-    expected = [sha256(to_bytes(made)).hexdigest() for made in compose(given.result, given.sources)]
-
+def test_another_process_makes_the_same_bytes(expected: list[str], seed: str) -> None:
     found = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={"PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo", "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -54,25 +67,25 @@ def test_composing_changes_neither_result_nor_sources(one: Sample) -> None:
     assert before == [image.to_json() for image in one.sources]
 
 
-def test_the_order_of_the_sources_does_not_matter_to_identity(one: Sample) -> None:
-    forward, backward = compose(one.result, one.sources), compose(one.result, one.sources[::-1])
+def test_the_order_of_the_sources_does_not_matter_to_identity(one: Sample, made: tuple[Made, ...]) -> None:
+    backward = compose(one.result, one.sources[::-1])
 
-    assert [made.sop_instance_uid for made in forward] == [made.sop_instance_uid for made in backward]
+    assert [forward.sop_instance_uid for forward in made] == [other.sop_instance_uid for other in backward]
 
 
-def test_a_new_version_makes_new_objects(one: Sample) -> None:
-    later = replace(one.result, content_version="ffffffffffff")
-    uids = {made.sop_instance_uid for result in (one.result, later) for made in compose(result, one.sources)}
+def test_a_new_version_makes_new_objects(one: Sample, made: tuple[Made, ...]) -> None:
+    later = compose(replace(one.result, content_version="ffffffffffff"), one.sources)
+    uids = {each.sop_instance_uid for each in (*made, *later)}
 
     assert len(uids) == 6
 
 
-def test_a_file_names_the_object_in_it(one: Sample) -> None:
-    for made in compose(one.result, one.sources):
-        data = to_bytes(made)
+def test_a_file_names_the_object_in_it(made: tuple[Made, ...]) -> None:
+    for one in made:
+        data = to_bytes(one)
         found = dcmread(BytesIO(data))
 
         assert data[128:132] == b"DICM"
-        assert found.file_meta.MediaStorageSOPInstanceUID == made.sop_instance_uid == found.SOPInstanceUID
-        assert found.file_meta.MediaStorageSOPClassUID == made.sop_class_uid == found.SOPClassUID
+        assert found.file_meta.MediaStorageSOPInstanceUID == one.sop_instance_uid == found.SOPInstanceUID
+        assert found.file_meta.MediaStorageSOPClassUID == one.sop_class_uid == found.SOPClassUID
         assert found.file_meta.ImplementationVersionName == "CRYOMARGIN"
