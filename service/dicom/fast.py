@@ -170,8 +170,9 @@ class Reader(DULServiceProvider):
         ends = [self._deadline - time.monotonic()] if self._deadline else []
         if self.state_machine.current_state == _HALF_OPEN:
             ends.append(self.artim_timer.remaining)
-        self._poll.poll(1000 * max(0.0, min(ends)) + 1 if ends else None)
-        self._bell.hush()
+        ready = self._poll.poll(1000 * max(0.0, min(ends)) + 1 if ends else None)
+        if any(descriptor == self._bell.descriptor for descriptor, _ in ready):
+            self._bell.hush()
         if self._deadline and time.monotonic() > self._deadline:
             self._late()
 

@@ -97,6 +97,7 @@ class Reception:
         self._clock = clock
         self._min_free_bytes = min_free_bytes
         self._quarantine = quarantine
+        self._log = log.bind()  # once: to look it up for each instance would cost more than its hash does
 
     def begin(self, offered: Offered, size: int = 0) -> Arriving:
         """The way in for one instance, whose data set comes in pieces; `size` in bytes, 0 when unknown. Never raises."""
@@ -174,7 +175,7 @@ class Reception:
         if added is Added.CONFLICT:
             log.warning("conflict", study=header.study_instance_uid, instance=header.sop_instance_uid, key=kept.key)
         else:
-            log.debug("stored", study=header.study_instance_uid, instance=header.sop_instance_uid, outcome=added.value)
+            self._log.debug("stored", study=header.study_instance_uid, instance=header.sop_instance_uid, outcome=added.value)
         return added
 
 

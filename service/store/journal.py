@@ -62,7 +62,7 @@ class Segment:
         self.path = path
         self.written = 0  # records since it was begun, and how many of them are durable
         self.durable = 0
-        self.flushing = False
+        self.flushing = threading.Lock()  # whoever has it flushes for all who wait for it
         self.nameless = 0  # records whose file has not got its name yet
         self._began = 0.0
         self._end = 0
@@ -182,7 +182,8 @@ class Journal:
         finally:
             with self._changed:
                 segment.nameless -= 1
-                self._changed.notify_all()
+                if not segment.nameless:
+                    self._changed.notify_all()
 
     def close(self) -> None:
         """Sync all files and forget the records; these stay for the next start after a fault, or while somebody is at it."""
@@ -246,26 +247,18 @@ class Journal:
 
     def _flush(self, segment: Segment, number: int) -> None:
         """Until record `number` of the segment is durable: one of those who wait flushes for all."""
-        while upto := self._my_turn(segment, number):
+        with segment.flushing:
+            if segment.durable >= number:
+                return
+            if self._broken:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            upto = segment.written
             try:
                 segment.flush()
             except OSError as fault:
                 self._break(fault)
                 raise
-            with self._changed:
-                segment.durable, segment.flushing = upto, False
-                self._changed.notify_all()
-
-    def _my_turn(self, segment: Segment, number: int) -> int:
-        """How many records are to be flushed by this thread; 0 when its own is durable."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._broken or segment.durable >= number or not segment.flushing)
-            if segment.durable >= number:
-                return 0
-            if self._broken:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            segment.flushing = True
-            return segment.written
+            segment.durable = upto
 
     def _break(self, fault: OSError) -> None:
         """After a flush that failed nobody knows what is on the disk (fsync(2)): nothing more is entrusted to the journal."""

@@ -19,7 +19,6 @@ from service.store.schema import Utc, association_study, instance, study
 _GOES_ON = and_(
     study.c.study_instance_uid == bindparam("study_instance_uid"),
     study.c.state == State.RECEIVING.value,
-    study.c.last_received_at <= bindparam("received_at"),
     or_(study.c.patient_id != "", bindparam("patient_id") == ""),
 )
 _COLUMNS = [column for column in instance.c if column.name != "id"]
@@ -36,7 +35,8 @@ _INSERT = insert(instance).from_select(
 )
 _TOUCH = (
     update(study)
-    .where(study.c.study_instance_uid == bindparam("study_instance_uid"))
+    # What came earlier may get its row later, when several bring a study.
+    .where(study.c.study_instance_uid == bindparam("study_instance_uid"), study.c.last_received_at < bindparam("received_at"))
     .values(last_received_at=bindparam("received_at"))
 )
 

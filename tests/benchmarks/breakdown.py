@@ -34,7 +34,7 @@ STEPS: tuple[tuple[str, Any, str], ...] = (
     ("write the part file", os, "write"),
     ("read back", files.Incoming, "read"),
     ("journal: write", journal.Segment, "append"),
-    ("journal: wait for whoever flushes", journal.Journal, "_my_turn"),
+    ("journal: wait for whoever flushes", journal.Journal, "_flush"),
     ("journal: flush", journal.Segment, "flush"),
     ("journal, rename", files.Incoming, "commit"),
     ("close", files.Incoming, "close"),
