@@ -91,8 +91,9 @@ def test_masks_alone_are_those_of_the_patient(patient: PhantomPatient) -> None:
 
 def test_breathing_moves_the_image_and_not_the_mask() -> None:
     still = random_recipe(3, wish=Wish(vessel=VesselKind.NONE, enhancement=2.6))
-    moving = render(replace(still, degradations=Degradations(seed=3, breathing=12.0)))
-    calm = render(still)
+    looked_at = (Role.T1_PRE, Role.DELAYED)
+    moving = render(replace(still, degradations=Degradations(seed=3, breathing=12.0)), looked_at)
+    calm = render(still, looked_at)
     assert (calm.masks[Kind.TUMOR].values == moving.masks[Kind.TUMOR].values).all()
     assert np.allclose(calm.phases[Role.T1_PRE].values, moving.phases[Role.T1_PRE].values)
     assert np.abs(calm.phases[Role.DELAYED].values - moving.phases[Role.DELAYED].values).max() > 20

@@ -28,6 +28,7 @@ FRAMES = "the frames are described as many times as there are"
 _CODE_VALUES = ("CodeValue", "LongCodeValue", "URNCodeValue")
 _JUDGED = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM"})
 _TEXTS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+_LOOKED_AT = _JUDGED | _TEXTS
 _PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -68,7 +69,7 @@ def _codecs(dataset: Dataset) -> list[str]:
 
 def _values(place: str, item: Dataset, codecs: list[str]) -> Iterator[Broken]:
     for element in item:
-        if element.VR not in _JUDGED | _TEXTS or element.is_empty:
+        if element.VR not in _LOOKED_AT or element.is_empty:
             continue
         texts = [str(value) for value in (element.value if element.VM > 1 else [element.value])]
         where = join(place, element.keyword)
