@@ -34,7 +34,7 @@ _CLOSED, _EXPIRED, _INVALID, _DATA = "Evt17", "Evt18", "Evt19", "Evt10"
 _IDLE, _HALF_OPEN, _ESTABLISHED, _LEAVING = "Sta1", "Sta2", "Sta6", "Sta13"
 _ASSOCIATE_REQUEST = 1
 
-_BUFFER = 256 * 1024
+_SMALL, _BUFFER = 16 * 1024, 256 * 1024  # what is read at a time: most associations begin, and some end, with little
 _LONGEST_PDU = 512 * 1024  # of those that are no P-DATA: 128 contexts with every transfer syntax need less
 _LINGER_S = 1.0  # how long a peer that was told the end may take to hang up
 
@@ -51,7 +51,7 @@ class Reader(DULServiceProvider):
         self._connection = connection
         self._cutter = Cutter(association.acceptor.maximum_length, _LONGEST_PDU)
         self._messages = Messages(Handlers(self._begin, self._finish, self._other))
-        self._buffer = memoryview(bytearray(_BUFFER))
+        self._buffer = memoryview(bytearray(_SMALL))
         self._bell = Bell()
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
@@ -142,6 +142,8 @@ class Reader(DULServiceProvider):
             self.event_queue.put(_CLOSED)
         else:
             self._received(length)
+            if length == len(self._buffer) == _SMALL:
+                self._buffer = memoryview(bytearray(_BUFFER))
 
     def _received(self, length: int) -> None:
         if not length:

@@ -26,6 +26,8 @@ _CARRIED = select(association_study.c.association_id).where(
     association_study.c.study_instance_uid == bindparam("study"),
 )
 _INSERT = insert(instance)
+_OPENED = insert(association)
+_CLOSED = update(association).where(association.c.id == bindparam("association")).values(closed_at=bindparam("at"))
 
 
 def add_instance(connection: Connection, new: Received) -> Added:
@@ -50,12 +52,12 @@ def add_instance(connection: Connection, new: Received) -> Added:
 def association_opened(connection: Connection, association_id: str, peer: str, calling_ae: str, at: datetime) -> None:
     """Note an accepted association."""
     row = {"id": association_id, "peer": peer, "calling_ae": calling_ae, "opened_at": at}
-    connection.execute(insert(association).values(row))
+    connection.execute(_OPENED, row)
 
 
 def association_closed(connection: Connection, association_id: str, at: datetime) -> None:
     """Note that it ended; a second call moves the end."""
-    connection.execute(update(association).where(association.c.id == association_id).values(closed_at=at))
+    connection.execute(_CLOSED, {"association": association_id, "at": at})
 
 
 def close_all_associations(connection: Connection, at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -63,6 +64,7 @@ def _listen(folder: Path, *, durable: bool, fast: bool, certificate: str) -> Non
     files = (Files if durable else Unsynced)(folder / "content")
     listener = Listener(options, files, index, read_header, lambda: datetime.now(UTC))
     listener.start()
+    gc.freeze()  # as the service does
     (folder / "port.part").write_text(str(listener.address[1]))
     (folder / "port.part").rename(folder / "port")
     while True:
