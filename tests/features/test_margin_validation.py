@@ -1,7 +1,8 @@
 """The margin of the product's own phantoms against their truth, with contours in fractions and in whole voxels.
 
 Four grids, tumor and zone at random sub-voxel places, every third tumor below the capsule. Seeds and limits are fixed before
-the method is looked at; `just validate` runs 200 of them. The fixed tenth of the margin's validation has 500 of other shapes.
+the method is looked at. What only these show: the closed truth of the phantoms that the service has within, and cells of 1 mm.
+How often an interval holds is a matter of more phantoms: the fixed tenth of the margin's validation has 500 of other shapes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from service.study.model import Vector
 from service.volumes.volume import Volume
 
 GRIDS: tuple[Vector, ...] = ((1.0, 1.0, 1.0), (3.0, 1.2, 1.2), (4.0, 1.4, 1.4), (3.0, 1.4, 1.4))
-EACH = 9
+EACH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +94,14 @@ def test_margin_from_fractions() -> None:
     assert errors.mean() < 0.25
     assert errors.max() < 0.8
     assert not any(outcome.wrong for outcome in found)
-    assert sum(not outcome.covered for outcome in found) <= 4  # of 36: where 95 of 100 hold, more fail once in 30 such samples
+    assert sum(not outcome.covered for outcome in found) <= 3  # of 20: where 95 of 100 hold, more fail once in 60 such samples
     assert np.mean([outcome.equivocal for outcome in found if outcome.clear]) <= 0.10
 
 
 @pytest.mark.slow
 def test_margin_from_whole_voxels_is_less_sure_but_never_confidently_wrong() -> None:
     """A reader's SEG knows whole voxels only: at slices of 3 and 4 mm the error grows, and so must the interval."""
-    found = [measure(1000 + seed, grid, binary=True) for grid in GRIDS for seed in range(5)]
+    found = [measure(1000 + seed, grid, binary=True) for grid in GRIDS for seed in range(EACH)]
     assert np.mean(np.abs([outcome.error for outcome in found])) < 0.45
     assert not any(outcome.wrong for outcome in found)
     assert np.mean([outcome.covered for outcome in found]) >= 0.9

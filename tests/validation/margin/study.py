@@ -136,7 +136,10 @@ def measure(seed: int, known: Known | None = None) -> Outcome:
         surface = margin_surface(*regions)
     except Unusable as fault:
         return Outcome(_place(drawn), truth.minimum, np.nan, refusal=fault.code)
-    return _outcome(drawn, truth, regions[0], surface, time.process_time() - begin)
+    seconds = time.process_time() - begin
+    if drawn.jitter or drawn.slip_sd:  # nothing else is known of it
+        return Outcome(_place(drawn), truth.minimum, surface.minimum, surface.evidence, seconds=seconds)
+    return _outcome(drawn, truth, regions[0], surface, seconds)
 
 
 def measure_against(path: Path, seed: int) -> Outcome:
