@@ -28,7 +28,7 @@ import structlog
 from service.store.disk import start_writing
 
 LONGEST = 8 << 20  # bytes of a content: for a larger one the waits cost nothing beside the writing
-_SEGMENT = 32 << 20
+_SEGMENT = 128 << 20  # an exam fits in: what syncs it would hold up every flush, and comes when nobody waits
 _STEP = 4 << 20  # a segment grows to its size in these steps, and then stays
 _BLOCK = 4096  # no record shares a block with another: to write one can harm none that is kept
 _SEGMENTS = 2  # one is written while the other is made superfluous

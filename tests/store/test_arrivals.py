@@ -36,6 +36,16 @@ def test_a_repetition_shows_that_the_sender_is_still_at_it(index: Index) -> None
     assert index.activities()[0].last_received_at == at(30)
 
 
+def test_rows_in_another_order_than_the_arrivals_take_no_time_back(index: Index) -> None:
+    """Several associations bring a study: what came earlier may get its row later."""
+    index.association_opened("a", "peer", "SCANNER", at(0))
+    for number, seconds in ((1, 0), (2, 50), (3, 40)):
+        assert index.add_instance(arrival(number, seconds=seconds, association="a")) is Added.NEW
+
+    assert index.activities()[0].last_received_at == at(50)
+    assert index.counts().instances == 3
+
+
 def test_a_repetition_after_the_end_opens_nothing(index: Index) -> None:
     """The same study sent twice gives one result."""
     index.add_instance(arrival(1))
