@@ -29,9 +29,9 @@ NEAR_MM = 5.0
 MR_SERIES = 4
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def opened(viewer: Viewer, objects: Objects) -> Viewer:
-    """The viewer with the study that has results: opened once, then each test looks at one more of them, as a reader does."""
+    """The viewer with the study that has results, just opened: what was shown before can keep OHIF from showing the next."""
     viewer.open(objects.study_uid)
     return viewer
 
@@ -106,9 +106,8 @@ def test_contours_lie_on_the_tumor_in_their_colors(opened: Viewer, objects: Obje
     assert (colors["Tumor 1"], colors["Ablation zone: Tumor 1"]) == (VERMILLION, SKY_BLUE)
 
 
-def test_the_second_report_draws_the_narrowest_place_with_its_number(opened: Viewer, objects: Objects, center: Vector) -> None:
+def test_the_second_report_draws_the_narrowest_place_with_its_number(opened: Viewer, objects: Objects) -> None:
     narrowest = dynamic().patient.truth.margin
-    assert len(colored(opened.go_to(center), GREEN)) == 0
     opened.show(objects.series("sr_places"))
     picture = until(opened, lambda picture: len(colored(picture, GREEN)) > 0)
     (x, y), scale = opened.place(narrowest.place), opened.pixels_a_mm(narrowest.place)

@@ -32,7 +32,7 @@ class Viewer:
         self.browser.open(f"{self.address}/viewer?StudyInstanceUIDs={study_uid}")
         self.browser.wait(READY)
         self.browser.wait(SKIP_TOUR)
-        self.browser.ask("localStorage.clear()")  # the tour comes each time, so that every study begins alike
+        self.browser.ask("localStorage.clear()")  # the tour comes each time, so that every test begins alike
         self.still()
 
     def series(self) -> list[str]:
