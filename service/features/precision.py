@@ -20,6 +20,7 @@ COARSE, THICK = 3.5, 4.5  # mm, of whole voxels: what hides a notch is a group o
 WIDE, WIDEST = 2.2, 3.2  # mm, of a soft edge
 BEYOND = 1.4  # times the largest error of the tuning phantoms: what a category must not depend on
 BEYOND_THICK = 1.6  # the same on thick slices, and of whole voxels on coarse ones: what they hide may be large and is rare
+THIN, BEYOND_THIN = 1.5, 2.8  # voxels: a tumor hardly thicker than a slice shows no edge that is not another one's, too
 STATED = 4.0  # standard deviations that contours state of themselves: a doubt has tails that no number of phantoms shows
 LOW, HIGH = 0.025, 0.975
 HOLLOW = 0.03  # mm that an edge recedes at a tip or ridge: half of what a sharp one makes
@@ -61,6 +62,7 @@ def precision_of(value: float, evidence: Evidence, minimum: float, threshold: fl
     low, high = (float(np.interp(level, LEVELS, quotients)) for level in (LOW, HIGH))
     # The largest quotient and the largest expectation never came together; beyond what was tuned on, nothing is known.
     beyond = BEYOND_THICK if name.startswith("thick") or name == "coarse whole voxels" else BEYOND
+    beyond = BEYOND_THIN if evidence.across < THIN else beyond
     further = max(1.0, expected / group.largest)
     stated = STATED * evidence.edge_sd
     least = min(value, center - max(stated, beyond * min(group.over * expected, group.widest * further)))

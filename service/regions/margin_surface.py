@@ -45,6 +45,7 @@ class Evidence:
     the margin had to be extrapolated there, because zone and capsule meet; else 0. `zone_sd`: the part of `edge_sd` that the
     zone's contour states; 0 with an `edge_sd` means that only the tumor's place is in doubt. `breadth` (mm2): how much of the
     tumor's surface is nearly as narrow. `bend` (1/mm): the mean curvature of untreated liver where the margin is smallest.
+    `across` (voxels): the extent of the tumor along the axis of the grid along which it is thinnest.
     """
 
     voxel: float
@@ -57,6 +58,7 @@ class Evidence:
     zone_sd: float = 0.0
     breadth: float = 0.0
     bend: float = 0.0
+    across: float = np.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +132,7 @@ def margin_surface(tumor: Region, zone: Region, liver: Region | None, left_out: 
             zone_sd=zone.edge_sd,
             breadth=float(areas[margin <= margin[first] + BROAD].sum()),
             bend=_curvature(fields, nearest[first], WIDELY),
+            across=float(np.ptp(tumor.mask.to_index(mesh.vertices), axis=0).min()),
         ),
         capsule_modelled=liver is not None,
         closed=_closed(tumor.mask.values) and _closed(zone.mask.values),

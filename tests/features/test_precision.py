@@ -91,3 +91,15 @@ def test_a_pit_that_the_blur_of_an_edge_fills_is_not_ruled_out() -> None:
         voxel=0.0, width=2.319, noise=0.005, second=4.335, edge_sd=0.0, notch=1.0766, wedge=0.0, breadth=51.7, bend=0.716
     )
     assert precision_of(4.081, seen, 4.081, THRESHOLD).least <= 2.65
+
+
+def test_a_tumor_hardly_thicker_than_a_slice_leaves_more_open() -> None:
+    """A phantom of the validation (seed 31613, true margin 3.01 mm, slices of 5 mm): it was called "<= 3 mm"."""
+    seen = Evidence(
+        voxel=0.0, width=2.361, noise=0.0, second=2.256, edge_sd=0.0, notch=0.036, wedge=0.0, breadth=8.0, bend=0.0025
+    )
+    thicker = precision_of(1.975, seen, 1.975, THRESHOLD)
+    thin = precision_of(1.975, replace(seen, across=1.28), 1.975, THRESHOLD)
+    assert thin.least < thicker.least
+    assert thicker.most < 3.007 < thin.most
+    assert (thin.low, thin.high) == (thicker.low, thicker.high)
