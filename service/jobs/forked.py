@@ -179,7 +179,7 @@ class Fork:
 
 
 def _fork(control: socket.socket, folder: Path) -> Child | None:
-    """Ask for a fork that analyses in `folder`; None when the process that forks is dead."""
+    """Ask for a fork that analyses in `folder`; None when the process that forks is dead, or the machine lets it have none."""
     reading, writing = os.pipe()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
@@ -193,6 +193,7 @@ def _fork(control: socket.socket, folder: Path) -> Child | None:
         os.close(writing)
     if told and handles:
         return Child(Fork(int(told), handles[0], ours), reading)
+    log.warning("not_forked", reason=told.decode() or "the process that forks does not answer")
     ours.close()
     os.close(reading)
     return None

@@ -2,7 +2,8 @@
 
 It has one thread and has loaded what an analysis needs, so that a fork begins at once. PARENT is the worker's process id,
 CONTROL a socket: each message is the folder of an analysis, with a pipe for its progress and a socket for replies. The replies
-are the process id, with a descriptor of the process, and its exit status once it ended. With CONTROL closed this process ends.
+are the process id, with a descriptor of the process, and its exit status once it ended; or why the machine lets us have none,
+without a descriptor. With CONTROL closed this process ends.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from service.jobs.child import LOG_FILE, perform
@@ -50,9 +52,7 @@ def _serve(asked: socket.socket, watched: selectors.BaseSelector) -> bool:
             folder, descriptors, _, _ = socket.recv_fds(asked, LARGEST, 2)
             if not folder:
                 return False
-            progress, replies = descriptors
-            _begin(Path(os.fsdecode(folder)), progress, socket.socket(fileno=replies), watched)
-            os.close(progress)
+            _asked(Path(os.fsdecode(folder)), descriptors, watched)
         else:
             watched.unregister(key.fileobj)
             os.close(key.fd)
@@ -60,17 +60,43 @@ def _serve(asked: socket.socket, watched: selectors.BaseSelector) -> bool:
     return True
 
 
+def _asked(folder: Path, descriptors: list[int], watched: selectors.BaseSelector) -> None:
+    """Begin, or say why that cannot be: whoever asked then analyses without us, and the other forks go on."""
+    if len(descriptors) != 2:  # this process has no room for more: the kernel closes what it drops, which is an answer
+        for one in descriptors:
+            os.close(one)
+        return
+    progress, replies = descriptors[0], socket.socket(fileno=descriptors[1])
+    try:
+        _begin(folder, progress, replies, watched)
+    except OSError as fault:  # no process (EAGAIN), memory or descriptor is left
+        with replies, suppress(OSError):
+            replies.send(os.strerror(fault.errno or 0).encode())
+    finally:
+        os.close(progress)
+
+
 def _begin(folder: Path, progress: int, replies: socket.socket, watched: selectors.BaseSelector) -> None:
     nursery = os.getpid()
     pid = os.fork()
     if pid == 0:
         os._exit(_analyse(folder, progress, nursery))
-    handle = os.pidfd_open(pid)
+    handle = _handle_of(pid)
     watched.register(handle, selectors.EVENT_READ, (pid, replies))
     try:
         socket.send_fds(replies, [str(pid).encode()], [handle])
     except OSError:  # whoever asked has waited too long, and analyses without us
         os.kill(pid, signal.SIGKILL)
+
+
+def _handle_of(pid: int) -> int:
+    """The descriptor of a process that was begun; where none can be had nobody could watch it, so it ends."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def _tell(pid: int, replies: socket.socket) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from service.errors import TryAgain
 from service.jobs.child import ANSWER_FILE, LOG_FILE, REQUEST_FILE
 from service.jobs.limits import limit_processor, resident_mb
 from service.jobs.messages import ANSWER, REQUEST, Answer, Request
@@ -108,6 +109,9 @@ def run_analysis(
     """Analyse in a child process; the objects it made lie in `folder`.
 
     `wanted` is called again and again; what it raises ends the analysis, and is raised here when the child is gone.
+
+    Raises:
+        TryAgain: The machine has no room for a process now.
     """
     ask(request, folder)
     with (folder / LOG_FILE).open("ab") as log:
@@ -124,6 +128,9 @@ def _start(command: Callable[[int, int], list[str]], log: int) -> Child:
     """Start a child in a session of its own, so that Ctrl-C at a terminal reaches the service alone, which then drains.
 
     `command` takes the parent's process id and the descriptor for progress; `log` is where it writes.
+
+    Raises:
+        TryAgain: The machine has no room for a process now.
     """
     reading, writing = os.pipe()
     try:
@@ -135,9 +142,10 @@ def _start(command: Callable[[int, int], list[str]], log: int) -> Child:
             pass_fds=(writing,),
             start_new_session=True,
         )
-    except OSError:
+    except OSError as fault:
         os.close(reading)
-        raise
+        sentence = f"The analysis cannot begin: the machine has no room for its process ({fault.strerror})."
+        raise TryAgain("analysis.no_process", sentence) from fault
     finally:
         os.close(writing)
     return Child(process, reading)

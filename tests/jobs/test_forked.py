@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import selectors
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from service.jobs.forked import Nursery
+from service.jobs import nursery as nursery_process
+from service.jobs.forked import Nursery, _fork
 from service.jobs.messages import Request
 from service.jobs.process import Ended, Limits
 from tests.journey.running import descendants
@@ -140,3 +146,40 @@ def test_what_a_fault_prints_is_kept(nursery: Nursery, tmp_path: Path) -> None:
     ended = ask(nursery, tmp_path / "work")
     assert ended.fault.startswith("The analysis failed (exit status 1): IsADirectoryError")
     assert "Traceback" in ended.output
+
+
+@contextmanager
+def serving() -> Iterator[socket.socket]:
+    """What the process that forks does, here in a thread; gives the socket that it is asked by."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs, selectors.DefaultSelector() as watched, ThreadPoolExecutor(1) as thread:
+        watched.register(theirs, selectors.EVENT_READ)
+        served = thread.submit(serve_until_closed, theirs, watched)
+        with ours:
+            yield ours
+        served.result(30)
+
+
+def serve_until_closed(asked: socket.socket, watched: selectors.BaseSelector) -> None:
+    while nursery_process._serve(asked, watched):
+        pass
+
+
+@pytest.mark.parametrize("refused", ["fork", "pidfd_open"])
+def test_a_machine_without_room_for_a_fork_costs_that_fork_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """Whoever asked hears it at once and loads for itself; the process that forks goes on, and so do its other forks."""
+
+    def no_room(*_given: object) -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, "no room")
+
+    monkeypatch.setattr(nursery_process, "_analyse", lambda *_given: 0)
+    with serving() as control:
+        with monkeypatch.context() as machine:
+            machine.setattr(os, refused, no_room)
+            assert _fork(control, tmp_path) is None
+        child = _fork(control, tmp_path)
+        assert child is not None
+        assert child.process.wait() == 0
+        os.close(child.reading)

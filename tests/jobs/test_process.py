@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import textwrap
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from service.errors import TryAgain
 from service.jobs.child import LOG_FILE
 from service.jobs.job import Interrupted
 from service.jobs.messages import Request
@@ -60,6 +63,19 @@ def test_a_crash_in_native_code_names_the_signal(tmp_path: Path) -> None:
 def test_an_exception_gives_its_last_line(tmp_path: Path) -> None:
     ended = run(tmp_path, child("raise RuntimeError('deep inside')"))
     assert ended.fault == "The analysis failed (exit status 1): RuntimeError: deep inside"
+
+
+def test_a_machine_without_room_for_a_process_is_asked_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs time, no attempt, and leaves no descriptor behind."""
+
+    def no_room(*_given: object, **_named: object) -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", no_room)
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with pytest.raises(TryAgain, match="no room for its process \\(Resource temporarily unavailable\\)"):
+        run(tmp_path, child(ANSWER))
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_too_much_memory_ends_the_child(tmp_path: Path) -> None:
