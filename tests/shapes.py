@@ -50,9 +50,9 @@ def _voxels(onto: Volume) -> Points:
 def _counted(inside: Inside, onto: Volume, index: Points, cuts: int) -> Points:
     """How many of `cuts` points along each axis of these voxels (..., 3) lie inside."""
     steps = (np.arange(cuts) + 0.5) / cuts - 0.5
-    total = np.zeros(index.shape[:-1])
+    total, middles, turned = np.zeros(index.shape[:-1]), onto.to_mm(index), onto.affine[:3, :3]
     for step in np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3):
-        total += inside(onto.to_mm(index + step))
+        total += inside(middles + turned @ step)
     return total
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,9 +16,15 @@ from service.volumes.volume import Volume
 from tests.shapes import ball, fractions, grid
 
 
+@cache
+def drawn(half: float, radius: float = 8.0) -> Volume:
+    """A ball in the middle of a grid."""
+    return fractions(ball(radius), grid(half))
+
+
 def mask_of(label: str, *codes: str, onto: Volume | None = None, fractional: bool = True) -> DrawnMask:
     """A ball of 8 mm that somebody drew."""
-    return DrawnMask("1.2.3.4", 1, label, codes, fractions(ball(8.0), onto or grid(16.0)), fractional)
+    return DrawnMask("1.2.3.4", 1, label, codes, drawn(16.0) if onto is None else fractions(ball(8.0), onto), fractional)
 
 
 def circle(label: str, radius: float, uid: str = "1.2.3") -> DrawnPolygons:
@@ -121,7 +128,7 @@ WIDE = grid(21.0)
 
 def plates(label: str, step: int) -> DrawnMask:
     """A ball of 14 mm drawn on every second or third slice."""
-    whole = DrawnMask("1.2.3.4", 1, label, (), fractions(ball(14.0), WIDE), fractional=True)
+    whole = DrawnMask("1.2.3.4", 1, label, (), drawn(21.0, 14.0), fractional=True)
     values = np.zeros_like(whole.mask.values)
     values[3::step] = whole.mask.values[3::step]
     return replace(whole, mask=whole.mask.with_values(values))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from service.features.margin import THRESHOLD
 from tests.validation.many import Kept, measure_missing
@@ -36,7 +36,8 @@ def measured(which: Callable[[Recipe], bool]) -> tuple[Outcome, ...]:
 def by_chance(number: int, goal: tuple[float, float]) -> tuple[int, int]:
     """Of how many of `number` phantoms something holds at least and at most, where of all it holds of a share in `goal`."""
     least, most = goal
-    return int(binom.ppf(CHANCE, number, least)), int(binom.ppf(1.0 - CHANCE, number, most))
+    few, many = (bdtr(np.arange(number + 1), number, share) for share in (least, most))  # chance of so many or fewer
+    return int(np.searchsorted(few, CHANCE)), int(np.searchsorted(many, 1.0 - CHANCE))
 
 
 def brier_share(found: Sequence[Outcome]) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.validation import evidence
 from tests.validation.many import Kept, measure_missing
-from tests.validation.margin import assessable, figures, lobes, study
+from tests.validation.margin import assessable, figures, lobes, reliability, study
 from tests.validation.margin.known import known_of
 
 Measure = Callable[[int], Any]
@@ -106,7 +106,7 @@ def _measured(part: Part, kept: Kept, chosen: argparse.Namespace, ends: float) -
 
 
 def _plot(found: Found) -> None:
-    figures.plot(found, evidence.ROOT / "docs" / "reliability.svg")
+    reliability.plot(found, evidence.ROOT / "docs" / "reliability.svg")
 
 
 def _margin(found: Found) -> str:
