@@ -28,7 +28,7 @@ from service.jobs.pauses import Pauses
 APPLICATION = "cryomargin"
 # The shape of the workflow below: pending jobs go on after an upgrade of the product as long as this stays the same. Change it
 # with it: what a worker of another shape left is then begun anew, at the stage that it had reached.
-WORKFLOW_VERSION = "2"
+WORKFLOW_VERSION = "3"
 RETRY_PAUSE_S = 2.0
 UNWIND_S = 10.0
 LOOK_S = 0.2
@@ -123,32 +123,27 @@ class Engine:
 
     def _examine_job(self, job: Job) -> None:
         if self._analysed(job):
-            self._step("plan", lambda: self._work.plan(job))
+            patience = _Patience(self._options.pauses)
+            while self._step("plan", partial(_later, partial(self._planned, job), job, patience.is_left)) == After.LATER:
+                patience.wait()
 
     def _analysed(self, job: Job) -> bool:
-        left, waits, waited_s = self._options.attempts - 1, 0, 0.0
+        left, patience = self._options.attempts - 1, _Patience(self._options.pauses)
         while True:
             with self._slot():
-                after = self._step("analyse", partial(self._analyse, job, left, waited_s < self._options.pauses.give_up_s))
+                analyse = partial(self._work.analyse, job, left)
+                after = self._step("analyse", partial(_later, analyse, job, patience.is_left))
             if after == After.LATER:  # equal, not identical: a recorded answer comes back from the database
-                waits += 1
-                waited_s += self._options.pauses.before(waits).total_seconds()
-                DBOS.sleep(self._options.pauses.before(waits, random.random()).total_seconds())  # noqa: S311 - no secret
+                patience.wait()
             elif after == After.AGAIN:
                 left -= 1
                 DBOS.sleep(RETRY_PAUSE_S)
             else:
                 return after == After.DELIVER
 
-    def _analyse(self, job: Job, left: int, may_wait: bool) -> After:  # noqa: FBT001 - called by name of a step only
-        """Something outside that does not answer costs no attempt, only time."""
-        try:
-            return self._work.analyse(job, left)
-        except TryAgain as fault:
-            if not may_wait:
-                raise
-            log.warning("analysis_waits", job=job.id, reason=fault.sentence)
-            return After.LATER
+    def _planned(self, job: Job) -> After:
+        self._work.plan(job)
+        return After.NOTHING
 
     def _step(self, name: str, work: Callable[[], Answer]) -> Answer:
         """Do `work` once: after a crash its recorded answer is used."""
@@ -184,6 +179,37 @@ class Engine:
         with self._idle:
             while self._busy and (left := deadline - time.monotonic()) > 0:
                 self._idle.wait(left)
+
+
+class _Patience:
+    """How long one step has waited for what does not answer."""
+
+    def __init__(self, pauses: Pauses) -> None:
+        self._pauses = pauses
+        self._waits = 0
+        self._waited_s = 0.0
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it may wait once more."""
+        return self._waited_s < self._pauses.give_up_s
+
+    def wait(self) -> None:
+        """Longer each time. What counts is the pause without chance, so that a repeat after a crash counts the same."""
+        self._waits += 1
+        self._waited_s += self._pauses.before(self._waits).total_seconds()
+        DBOS.sleep(self._pauses.before(self._waits, random.random()).total_seconds())  # noqa: S311 - no secret
+
+
+def _later(step: Callable[[], After], job: Job, may_wait: bool) -> After:  # noqa: FBT001 - called by name of a step only
+    """Something outside that does not answer costs no attempt, only time."""
+    try:
+        return step()
+    except TryAgain as fault:
+        if not may_wait:
+            raise
+        log.warning("job_waits", job=job.id, reason=fault.sentence)
+        return After.LATER
 
 
 def _quieten(engine: DBOS) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import structlog
+
+from service.errors import TryAgain
 from service.jobs.delivery import Courier
-from service.jobs.job import After, Job, Unwanted
+from service.jobs.job import After, Interrupted, Job, Unwanted
 from service.jobs.messages import TOLD, Answer, MadeFile, Request
 from service.jobs.process import Ended, Limits, Progress, Wanted, run_analysis, work_folder
 from service.jobs.wanted import Watch
@@ -20,7 +25,11 @@ from service.store.records import Begin, MadeObject, State
 from service.store.work import KILLED
 from service.study.required import RECEIVING, Groups, Requirement, waits
 
+log = structlog.get_logger("jobs")
+
 Run = Callable[[Request, Path, Limits, Progress, Wanted], Ended]
+PATIENCE_S = 900.0  # how long a result waits for an index that is away, before its study is analysed again
+ASK_AGAIN_S = 1.0
 AT_IT = "The images are being analysed."
 POISON = (
     "This study ended its worker {times} times while it was analysed, so it is not tried again by itself. "
@@ -45,6 +54,8 @@ class Steps:
     run: Run = run_analysis
     worker: str = "worker-1"
     required: Requirement = field(default_factory=Requirement)
+    patience_s: float = PATIENCE_S
+    owed: set[tuple[str, str, int]] = field(default_factory=set)  # jobs whose analysis came back, which the index has not heard
 
     def analyse(self, job: Job, tries_left: int) -> After:
         """Analyse in a child process and keep the result, or say why there is none.
@@ -54,6 +65,7 @@ class Steps:
         """
         if self.index.version(job.study_instance_uid, job.content_version).begin is Begin.DELIVER:
             return After.DELIVER  # a job before this one came so far
+        self._say_it_came_back(job)
         start = self.index.work.start(job.key, self.worker, AT_IT)
         if start is Start.POISON:
             self.give_up(job, POISON.format(times=KILLED))
@@ -64,26 +76,56 @@ class Steps:
         except Unwanted:
             return After.NOTHING
         finally:
-            self.index.work.came_back(job.key)
+            self.owed.add(job.key)
+            with suppress(TryAgain):
+                self._say_it_came_back(job)
 
     def _analysed(self, job: Job, tries_left: int) -> After:
         self._progress(job)("start", 0)  # not where an attempt that was killed had come to
         with work_folder(self.folder) as folder:
             request = self._request(job)
             ended = self.run(request, folder, self.limits, self._progress(job), self._wanted(job))
-            self.index.work.keep_output(job.key, ended.output)
-            if ended.answer is None:
-                return self._failed(job, ended, tries_left)
-            if ended.answer.lacks:
-                self._lacks(job, ended.answer.lacks)
-                return After.NOTHING
-            self._understood(job, request, ended.answer)
-            if ended.answer.record is None and (ended.answer.failed or not ended.answer.made):
-                self._without_result(job, ended.answer)
-                return After.NOTHING
-            self._save(job, ended.answer, folder)
+            return self._patiently(lambda: self._kept(job, tries_left, request, ended, folder))
+
+    def _kept(self, job: Job, tries_left: int, request: Request, ended: Ended, folder: Path) -> After:
+        """Keep what an analysis gave; may be repeated."""
+        self.index.work.keep_output(job.key, ended.output)
+        if ended.answer is None:
+            return self._failed(job, ended, tries_left)
+        if ended.answer.lacks:
+            self._lacks(job, ended.answer.lacks)
+            return After.NOTHING
+        self._understood(job, request, ended.answer)
+        if ended.answer.record is None and (ended.answer.failed or not ended.answer.made):
+            self._without_result(job, ended.answer)
+            return After.NOTHING
+        self._save(job, ended.answer, folder)
         self._event(job, "analysed", f"{len(ended.answer.made)} objects in {ended.seconds:.1f} s, at most {ended.peak_mb} MB.")
         return After.DELIVER
+
+    def _patiently(self, keep: Callable[[], After]) -> After:
+        """An index that is away is waited for with the answer in hand: to begin anew costs an analysis.
+
+        Raises:
+            Interrupted: The service stops.
+            TryAgain: It is away for too long.
+        """
+        deadline = time.monotonic() + self.patience_s
+        while True:
+            try:
+                return keep()
+            except TryAgain as fault:
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("result_waits", reason=fault.sentence)
+            if self.stop.wait(ASK_AGAIN_S):
+                raise Interrupted
+
+    def _say_it_came_back(self, job: Job) -> None:
+        """The analysis did not take its worker with it; where the index is away, it hears so before the next one begins."""
+        if job.key in self.owed:
+            self.index.work.came_back(job.key)
+            self.owed.discard(job.key)
 
     def plan(self, job: Job) -> bool:
         """Fill the outbox; False when a newer version of the study took over."""
@@ -132,7 +174,8 @@ class Steps:
 
     def _progress(self, job: Job) -> Progress:
         def pass_on(stage: str, percent: int) -> None:
-            self.index.set_progress(job.study_instance_uid, job.content_version, stage, percent, attempt=job.attempt)
+            with suppress(TryAgain):  # no reason to end an analysis
+                self.index.set_progress(job.study_instance_uid, job.content_version, stage, percent, attempt=job.attempt)
 
         return pass_on
 

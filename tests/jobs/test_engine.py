@@ -19,14 +19,16 @@ from tests.store.conftest import postgresql
 __all__ = ["postgresql"]  # the fixture of the store's tests
 
 JOB = Job("1.2.3", "abc", 1)
+AWAY = TryAgain("store.unavailable", "The index cannot be reached.")
 pytestmark = pytest.mark.timeout(60)
 
 
 class Notes:
-    """Steps that note their calls and answer from a script."""
+    """Steps that note their calls and answer from a script; the outbox cannot be filled `away` times."""
 
-    def __init__(self, *, analyses: list[After | Exception] | None = None) -> None:
+    def __init__(self, *, analyses: list[After | Exception] | None = None, away: int = 0) -> None:
         self.calls: list[str] = []
+        self.away = away
         self.analyses = analyses or [After.DELIVER]
         self.planned = threading.Event()
         self.gave_up = ""
@@ -43,6 +45,9 @@ class Notes:
     def plan(self, job: Job) -> bool:
         """Note it."""
         self.calls.append(f"plan {job.id}")
+        if self.away:
+            self.away -= 1
+            raise AWAY
         self.planned.set()
         return True
 
@@ -108,14 +113,13 @@ def test_a_failed_analysis_is_tried_again_and_told_how_often_it_may_be(start: Ca
     assert work.calls[:2] == ["analyse 1.2.3/abc/1 2", "analyse 1.2.3/abc/1 1"]
 
 
-AWAY = TryAgain("store.unavailable", "The index cannot be reached.")
-
-
 def test_an_index_that_is_away_costs_time_and_no_attempt(start: Callable[..., Engine]) -> None:
-    work = Notes(analyses=[AWAY, AWAY, AWAY, AWAY, After.DELIVER])
+    """Before, in and after an analysis: what was analysed is not analysed again."""
+    work = Notes(analyses=[AWAY, AWAY, AWAY, AWAY, After.DELIVER], away=2)
     start(work).submit(JOB)
     assert work.planned.wait(120)
-    assert [call for call in work.calls if "analyse" in call] == ["analyse 1.2.3/abc/1 2"] * 5
+    assert work.calls == ["analyse 1.2.3/abc/1 2"] * 5 + ["plan 1.2.3/abc/1"] * 3
+    assert work.gave_up == ""
 
 
 def test_what_is_away_for_too_long_is_given_up_visibly(start: Callable[..., Engine]) -> None:

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from service.dicom.destination import Destination
+from service.errors import TryAgain
 from service.jobs.delivery import Courier
 from service.jobs.job import After, Interrupted, Job
 from service.jobs.messages import Answer, MadeFile, Request
@@ -17,6 +20,7 @@ from service.jobs.steps import Steps
 from service.options import AnalysisOptions, EarlierExam, Identity, RoleRule
 from service.store.orders import Order
 from service.store.records import Begin, State
+from service.store.work import KILLED
 from service.study.identity import Compared, Doubt
 from service.study.required import Requirement
 from tests.jobs.conftest import NOW, STUDY, Store
@@ -263,6 +267,58 @@ def test_a_stop_changes_nothing(store: Store, job: Job, tmp_path: Path) -> None:
         steps_of(store, tmp_path, interrupted).analyse(job, 2)
     assert state(store)[0] is State.ANALYSING
     assert list((tmp_path / "work").iterdir()) == []
+
+
+class Away:
+    """An index that does not answer the next `times` changes."""
+
+    def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.times = 0
+        self._write = store.index._database.write
+        monkeypatch.setattr(store.index._database, "write", self.write)
+
+    def write(self, *, synced: bool = True) -> AbstractContextManager[Connection]:
+        """As ever, or not at all."""
+        if self.times:
+            self.times -= 1
+            raise TryAgain("store.unavailable", "The index cannot be reached.")
+        return self._write(synced=synced)
+
+
+def test_a_result_waits_for_an_index_that_is_away(
+    store: Store, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went away in the middle of the analysis, which is neither ended nor repeated for that."""
+    away, analyses = Away(store, monkeypatch), []
+    monkeypatch.setattr("service.jobs.steps.ASK_AGAIN_S", 0.01)
+
+    def run(request: Request, folder: Path, limits: Limits, progress: Progress, wanted: Wanted) -> Ended:
+        analyses.append(request.content_version)
+        away.times = 4
+        return answers(RESULT)(request, folder, limits, progress, wanted)
+
+    steps = steps_of(store, tmp_path, run)
+    assert steps.analyse(job, 2) is After.DELIVER
+    assert (away.times, analyses) == (0, [job.content_version])
+    assert store.index.version(STUDY, job.content_version).begin is Begin.DELIVER
+
+
+def test_an_index_that_goes_away_again_and_again_makes_no_study_one_that_kills_its_worker(
+    store: Store, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That an analysis came back is said later where it cannot be said now."""
+    away = Away(store, monkeypatch)
+
+    def run(*_given: object) -> Ended:
+        away.times = 9
+        raise TryAgain("store.unavailable", "The index cannot be reached.")
+
+    steps = steps_of(store, tmp_path, run)
+    for _time in range(KILLED + 1):
+        with pytest.raises(TryAgain):
+            steps.analyse(job, 2)
+        away.times = 0
+    assert replace(steps, run=answers(RESULT)).analyse(job, 2) is After.DELIVER
 
 
 def test_without_destinations_a_result_is_done(store: Store, job: Job, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,13 @@ from tests.journey.running import ROOT, descendants
 from tests.journey.waiting import free_port
 
 READY = b"event=started"
+HEARTBEAT_S = 3.0
+WORKERS = ["worker-1", "worker-2", "worker-3"]
+TOGETHER = ["listener", *WORKERS, "web"]
 CONFIG = """
 [storage]
 folder = {folder}
 minimum_free_mb = 1
-{database}
 [listener]
 port = {dicom}
 [completion]
@@ -36,6 +38,7 @@ longest_pause_s = 2.0
 port = {web}
 [worker]
 self_test = false
+heartbeat_s = {heartbeat}
 [[destination]]
 name = "archive"
 address = "{archive}"
@@ -87,6 +90,10 @@ class Part:
         self.process.wait()
         self.process = None
 
+    def has_child(self) -> bool:
+        """Whether there is a process below it: the one that forks analyses, or an analysis."""
+        return self.process is not None and next(descendants(self.process.pid), None) is not None
+
     def kill_child(self) -> bool:
         """Its analysis alone; False when it has none now."""
         below = list(descendants(self.process.pid)) if self.process else []
@@ -97,10 +104,22 @@ class Part:
 
 
 class Parts:
-    """A listener, some workers and a web process on one storage."""
+    """A listener, workers and a web process on one storage.
 
-    def __init__(
-        self, folder: Path, archive: str, *, port: int, verify: str, pretend_s: float = 0.5, within_s: float = 20.0
+    `shared` gives what a part of this name needs to find the databases that several workers share; without it they rest in
+    the storage folder, and there is one worker.
+    """
+
+    def __init__(  # noqa: PLR0913 what tests set of it has names
+        self,
+        folder: Path,
+        archive: str,
+        *,
+        port: int,
+        verify: str,
+        pretend_s: float = 0.5,
+        within_s: float = 20.0,
+        shared: Callable[[str], dict[str, str]] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.notes = port, folder / "notes.txt"
@@ -109,18 +128,25 @@ class Parts:
         self._config.write_text(
             CONFIG.format(
                 folder=json.dumps(str(self.storage)),
-                database="",
                 dicom=port,
                 web=free_port(),
                 archive=archive,
                 verify=verify,
                 within=within_s,
+                heartbeat=HEARTBEAT_S,
             )
         )
         environment = {"PRETEND_NOTES": str(self.notes), "PRETEND_S": str(pretend_s)}
-        names = {"listener": "listen", "worker": "work", "web": "web"}
+        self.workers = WORKERS if shared else ["worker"]
+        commands = {"listener": "listen", **dict.fromkeys(self.workers, "work"), "web": "web"}
         self.all = {
-            name: Part(name, self._command(command), environment, folder / f"{name}.log") for name, command in names.items()
+            name: Part(
+                name,
+                self._command(command),
+                environment | {"CRYOMARGIN_WORKER__NAME": name} | (shared(name) if shared else {}),
+                folder / f"{name}.log",
+            )
+            for name, command in commands.items()
         }
 
     def start(self) -> None:

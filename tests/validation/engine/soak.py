@@ -1,7 +1,9 @@
 """`just soak-parts`: a random process is killed again and again while studies come, and every result arrives exactly once.
 
 Listener, worker, its analysis and the web process run apart; each is killed -9 at a random instant after it serves and
-started again, as a supervisor does. The archive is a real Orthanc that is asked for storage commitment.
+started again, as a supervisor does. The archive is a real Orthanc that is asked for storage commitment. With `--postgres`
+three workers share a PostgreSQL and a folder; its connections are cut too, and some workers stay away until the others have
+taken what they had.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import cyclopts
@@ -33,68 +36,88 @@ from tests.journey.orthanc import AE_TITLE, Orthanc
 from tests.journey.test_orthanc import saved
 from tests.journey.waiting import free_port
 from tests.validation import evidence
-from tests.validation.engine.parts import Parts
+from tests.validation.engine.kills import Killer, Tally
+from tests.validation.engine.parts import HEARTBEAT_S, TOGETHER, Parts
 from tests.validation.engine.pretended import END, KINDS
+from tests.validation.engine.server import Server, server
 
-VICTIMS = ("listener", "worker", "worker", "child", "web")  # most of what can go wrong is the worker's
 INSTANCES = 6
-LATEST_S = 2.0  # of a random instant, after the victim serves
 SEND_AGAIN_S = 0.5
 PATIENCE_S = 300.0  # after the last kill everything must have ended by then
 
 
-@dataclass(slots=True)
-class Tally:
-    """What happened; `faults` are sentences."""
-
-    kills: Counter[str] = field(default_factory=Counter)
-    studies: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many kills over how many studies, by when at the latest, and at which instants."""
+    """How many kills over how many studies, by when at the latest."""
 
     kills: int
     studies: int
     deadline: float
-    chance: random.Random
 
 
-def main(kills: int = 300, studies: int = 60, minutes: float = 60.0, seed: int = 1, *, write: bool = True) -> None:
+def main(
+    kills: int = 300, studies: int = 60, minutes: float = 60.0, seed: int = 1, *, postgres: bool = False, write: bool = True
+) -> None:
     """Kill `kills` times over `studies` studies, for at most `minutes`; figures go into docs/evidence.md."""
     console, started, tally = Console(), time.monotonic(), Tally()
-    with tempfile.TemporaryDirectory() as place, Progress(console=console) as progress:
-        folder, port, bar = Path(place), free_port(), progress.add_task("Kills", total=kills)
-        orthanc = Orthanc(folder / "orthanc", port)
-        orthanc.start()
-        parts = Parts(folder / "service", f"{AE_TITLE}@127.0.0.1:{orthanc.port}", port=port, verify="commitment")
-        try:
-            parts.start()
-            plan = Plan(kills, studies, started + 60 * minutes, random.Random(seed))  # noqa: S311 instants, no secrets
-            _kill_while_sending(parts, tally, plan, folder, lambda done: progress.update(bar, completed=done))
-            parts.wait()
-            tally.faults += _faults(parts, orthanc, tally.studies)
-            figures = _figures(parts, tally)
-        finally:
-            parts.stop()
-            orthanc.stop()
-    body = f"{evidence.stamp('just soak-parts', time.monotonic() - started)}\n\n{figures}"
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(console=console))
+        bar = progress.add_task("Kills", total=kills)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        shared = stack.enter_context(server(TOGETHER)) if postgres else None
+        orthanc, parts = _started(stack, folder, shared)
+        plan = Plan(kills, studies, started + 60 * minutes)
+        index = stack.enter_context(Index.open(shared.index)) if shared else None
+        killer = Killer(parts, random.Random(seed), tally, shared, index)  # noqa: S311 instants, no secrets
+        _kill_while_sending(
+            parts, tally, plan, folder, _showing(killer, tally, lambda done: progress.update(bar, completed=done))
+        )
+        parts.wait()
+        index = index or stack.enter_context(Index.open(f"sqlite:///{parts.storage / 'index.sqlite'}"))
+        tally.faults += _faults(parts, index, orthanc, tally.studies)
+        figures = _figures(parts, tally)
+    command, name = ("just soak-parts --postgres", "soak-parts-postgres") if postgres else ("just soak-parts", "soak-parts")
+    body = f"{evidence.stamp(command, time.monotonic() - started)}\n\n{figures}"
     console.print(Markdown(body))
     if write:
-        evidence.replace("soak-parts", body)
+        evidence.replace(name, body)
     sys.exit(1 if tally.faults else 0)
 
 
-def _kill_while_sending(parts: Parts, tally: Tally, plan: Plan, folder: Path, show: Callable[[int], None]) -> None:
+def _started(stack: ExitStack, folder: Path, shared: Server | None) -> tuple[Orthanc, Parts]:
+    """The archive and the parts, which end with `stack`."""
+    port = free_port()
+    orthanc = Orthanc(folder / "orthanc", port)
+    orthanc.start()
+    stack.callback(orthanc.stop)
+    parts = Parts(
+        folder / "service",
+        f"{AE_TITLE}@127.0.0.1:{orthanc.port}",
+        port=port,
+        verify="commitment",
+        pretend_s=1.5 if shared else 0.5,
+        shared=shared.environment if shared else None,
+    )
+    stack.callback(parts.stop)
+    parts.start()
+    return orthanc, parts
+
+
+def _showing(killer: Killer, tally: Tally, show: Callable[[int], None]) -> Callable[[], None]:
+    def kill() -> None:
+        killer.kill()
+        show(tally.kills.total())
+
+    return kill
+
+
+def _kill_while_sending(parts: Parts, tally: Tally, plan: Plan, folder: Path, kill: Callable[[], None]) -> None:
     """Let studies come evenly over the kills, then leave all in peace."""
     senders: list[threading.Thread] = []
     while tally.kills.total() < plan.kills and time.monotonic() < plan.deadline:
         if tally.kills.total() * plan.studies >= len(senders) * plan.kills:
             senders.append(_new_study(parts, tally, folder))
-        _kill(parts, plan.chance, tally)
-        show(tally.kills.total())
+        kill()
     for sender in senders:
         sender.join()
 
@@ -122,29 +145,13 @@ def _send(paths: Sequence[Path], port: int) -> None:
             time.sleep(SEND_AGAIN_S)
 
 
-def _kill(parts: Parts, chance: random.Random, tally: Tally) -> None:
-    """A random process, at a random instant after it serves; then it is started again."""
-    victim = chance.choice(VICTIMS)
-    part = parts.all["worker" if victim == "child" else victim]
-    while not part.is_ready():
-        time.sleep(0.05)
-    time.sleep(chance.uniform(0.0, LATEST_S))
-    if victim == "child":
-        tally.kills[victim] += part.kill_child()
-        return
-    part.kill()
-    tally.kills[victim] += 1
-    part.start()
-
-
-def _faults(parts: Parts, orthanc: Orthanc, studies: Sequence[str]) -> list[str]:
+def _faults(parts: Parts, index: Index, orthanc: Orthanc, studies: Sequence[str]) -> list[str]:
     """What is not as it must be, one sentence each."""
     deadline, faults = time.monotonic() + PATIENCE_S, []
-    with Index.open(f"sqlite:///{parts.storage / 'index.sqlite'}") as index:
-        for number, uid in enumerate(studies, start=1):
-            while not _has_ended(detail := index.study(uid)) and time.monotonic() < deadline:
-                time.sleep(0.5)
-            faults += [f"study {number}: {fault}" for fault in _wrong(detail, orthanc)]
+    for number, uid in enumerate(studies, start=1):
+        while not _has_ended(detail := index.study(uid)) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        faults += [f"study {number}: {fault}" for fault in _wrong(detail, orthanc)]
     ended = Counter(name for word, name in parts.analyses() if word == END)
     faults += [f"{name} was analysed {count} times to the end" for name, count in ended.items() if count > 2]
     return faults
@@ -185,6 +192,7 @@ def _figures(parts: Parts, tally: Tally) -> str:
         ("studies, all done, verified by storage commitment or C-FIND, each result once in Orthanc", len(tally.studies)),
         ("analyses begun / ended / versions of content", f"{len(notes) - ended.total()} / {ended.total()} / {len(ended)}"),
         ("ended analyses that were repeated (once each)", sum(count > 1 for count in ended.values())),
+        *_taken_over(tally),
         *(
             (f"{name}: from its start to serving again, median and longest", _seconds(part.serving))
             for name, part in parts.all.items()
@@ -192,6 +200,11 @@ def _figures(parts: Parts, tally: Tally) -> str:
         ("faults", "; ".join(tally.faults) or "none"),
     ]
     return evidence.table(("what", "result"), rows)
+
+
+def _taken_over(tally: Tally) -> list[tuple[str, str]]:
+    what = f"from the death of a worker until others had its work, median and longest (heartbeat {HEARTBEAT_S:g} s, limit 3)"
+    return [(what, _seconds(tally.taken_s))] if tally.kills["holder"] else []
 
 
 def _seconds(values: Sequence[float]) -> str:
