@@ -20,10 +20,12 @@ from typing import Any, TypeVar
 
 import structlog
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlalchemy import make_url
 
 from service.errors import TryAgain
 from service.jobs.job import After, Interrupted, Job, Work
 from service.jobs.pauses import Pauses
+from service.store.server import IDLE_S, limited
 
 APPLICATION = "cryomargin"
 # The shape of the workflow below: pending jobs go on after an upgrade of the product as long as this stays the same. Change it
@@ -71,7 +73,8 @@ class Engine:
         _use_wal(self._options.system_url)
         config: DBOSConfig = {
             "name": APPLICATION,
-            "system_database_url": self._options.system_url,
+            "system_database_url": _limited(self._options.system_url),
+            "sys_db_idle_transaction_timeout_sec": IDLE_S,
             "application_version": WORKFLOW_VERSION,
             "executor_id": self._options.worker,
             "log_level": "ERROR",
@@ -221,6 +224,11 @@ def _quieten(engine: DBOS) -> None:
 
 def _words(job: Job) -> tuple[str, str, int]:
     return job.study_instance_uid, job.content_version, job.attempt
+
+
+def _limited(url: str) -> str:
+    """A server that does not answer is waited for no longer than the index is."""
+    return url if url.startswith(SQLITE) else limited(make_url(url)).render_as_string(hide_password=False)
 
 
 def _use_wal(url: str) -> None:

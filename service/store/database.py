@@ -17,9 +17,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 
 from service.errors import TryAgain, Unusable
+from service.store import server
 from service.store.changes import FileChanges, ServerChanges
 from service.store.migrate import migrate
 
@@ -78,7 +79,9 @@ class Database:
     def _postgresql(cls, url: URL) -> Database:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        return cls(create_engine(url, hide_parameters=True, pool_pre_ping=True), None)
+        engine = create_engine(server.limited(url), hide_parameters=True, pool_pre_ping=True)
+        event.listen(engine, "connect", server.prepare)
+        return cls(engine, None)
 
     def close(self) -> None:
         """Give the connections and the lock file back."""
@@ -161,7 +164,7 @@ class _Available:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if isinstance(error, self._silent):
+        if isinstance(error, self._silent) or (isinstance(error, DBAPIError) and error.connection_invalidated):
             raise TryAgain("store.unavailable", "The index cannot be reached or its disk is full.") from error
         if kind in self._damaged:  # what is derived from them are faults of a statement, not of the file
             sentence = "The index is damaged or no database: restore a backup, or move it away to index what was received anew."

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, func, insert, select, text
 from service.errors import Unusable
 from service.store.database import Database
 from service.store.schema import metadata
+from service.store.server import unhurried
 
 _ROWS = 1000  # at a time
 
@@ -39,6 +40,7 @@ def move(source: Database, target: Database, told: Told) -> Mapping[str, Digest]
         Unusable: The target holds something else, or a row would not be in it as it is here.
     """
     with source.write() as here, target.write() as there:
+        unhurried(there)
         wanted = {table.name: digest(here, table) for table in metadata.sorted_tables}
         if any(not _is_empty(there, table) for table in metadata.sorted_tables):
             _require_same(there, wanted, "The database to move to is not empty and holds something else: nothing was changed.")

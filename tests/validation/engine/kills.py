@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.store.index import Index
@@ -15,7 +15,8 @@ from tests.validation.engine.server import Server
 # Most of what can go wrong is the worker's.
 ALONE = ("listener", "worker", "worker", "child", "web")
 # With others: one that has work and stays away until the others have taken it, and connections that break.
-TOGETHER = (*ALONE, "worker", "holder", "holder", "connections of one", "connections of all")
+TOGETHER = (*ALONE, "holder", "holder", "connections of one", "connections of all")
+PRETEND_S = 1.5  # that an analysis takes there
 LATEST_S = 2.0  # of a random instant, after the victim serves
 EARLIEST_S = 8.0  # a holder of work is looked for as long
 GIVEN_UP_S = 60.0
@@ -31,21 +32,35 @@ class Tally:
     taken_s: list[float] = field(default_factory=list)
 
 
-class Killer:
-    """Kills one part at a time, which is started again as a supervisor does. `server` is what several workers share."""
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What several workers share; `more` brings another study."""
 
-    def __init__(self, parts: Parts, chance: random.Random, tally: Tally, server: Server | None, index: Index | None) -> None:
+    server: Server
+    index: Index
+    more: Callable[[], None]
+
+
+class Killer:
+    """Kills one part at a time, which is started again as a supervisor does."""
+
+    def __init__(self, parts: Parts, chance: random.Random, tally: Tally, shared: Shared | None) -> None:
         self._parts = parts
         self._chance = chance
         self._tally = tally
-        self._server = server
-        self._index = index
+        self._shared = shared
 
     def kill(self) -> None:
         """A random victim, at a random instant after it serves."""
-        victim = self._chance.choice(ALONE if self._server is None else TOGETHER)
-        done = {"child": self._child, "holder": self._holder, "connections of one": self._one, "connections of all": self._all}
-        self._tally.kills[victim] += done[victim]() if victim in done else self._part(victim)
+        victim = self._chance.choice(ALONE if self._shared is None else TOGETHER)
+        if victim == "child":
+            count = self._child()
+        elif self._shared is not None and victim in TOGETHER[len(ALONE) :]:
+            done = {"holder": self._holder, "connections of one": self._one, "connections of all": self._all}
+            count = done[victim](self._shared)
+        else:
+            count = self._part(victim)
+        self._tally.kills[victim] += count
 
     def _part(self, victim: str) -> int:
         part = self._serving(self._chance.choice(self._parts.workers) if victim == "worker" else victim)
@@ -59,44 +74,48 @@ class Killer:
         part = self._serving(next((name for name in names if self._parts.all[name].has_child()), self._chance.choice(names)))
         return int(part.kill_child())
 
-    def _one(self) -> int:
+    def _one(self, shared: Shared) -> int:
         """Every connection of one part to the database."""
         name = self._chance.choice(sorted(self._parts.all))
         self._serving(name)
-        return int(self._server is not None and self._server.cut([name]) > 0)
+        return int(shared.server.cut([name]) > 0)
 
-    def _all(self) -> int:
+    def _all(self, shared: Shared) -> int:
         """Every connection of every part, as when the server is started again."""
-        for name in self._parts.all:
-            self._serving(name, 0.0)
+        self._all_serve()
         time.sleep(self._chance.uniform(0.0, LATEST_S))
-        return int(self._server is not None and self._server.cut(list(self._parts.all)) > 0)
+        return int(shared.server.cut(list(self._parts.all)) > 0)
 
-    def _holder(self) -> int:
+    def _holder(self, shared: Shared) -> int:
         """A worker that has work, which stays away; nobody else is killed until the others have taken all of it."""
-        for name in self._parts.all:
-            self._serving(name, 0.0)
-        holders = self._holders()
-        if self._index is None or not holders:
+        self._all_serve()
+        shared.more()
+        work = shared.index.work
+        holders = self._holders(shared.index)
+        if not holders:
             return 0
         part = self._parts.all[self._chance.choice(holders)]
+        time.sleep(self._chance.uniform(0.0, PRETEND_S))
         part.kill()
-        began, left = time.monotonic(), self._index.work.jobs_of(part.name)
-        while self._index.work.jobs_of(part.name) and time.monotonic() - began < GIVEN_UP_S:
+        began, left = time.monotonic(), work.jobs_of(part.name)
+        while work.jobs_of(part.name) and time.monotonic() - began < GIVEN_UP_S:
             time.sleep(0.02)
         if left:
             self._note(time.monotonic() - began)
         part.start()
         return 1
 
-    def _holders(self) -> list[str]:
+    def _holders(self, index: Index) -> list[str]:
         deadline = time.monotonic() + EARLIEST_S
-        while not (found := sorted(self._having_work())) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return found
+        while True:
+            found = [name for name in self._parts.workers if index.work.jobs_of(name)]
+            if found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
 
-    def _having_work(self) -> Iterator[str]:
-        return (name for name in self._parts.workers if self._index is not None and self._index.work.jobs_of(name))
+    def _all_serve(self) -> None:
+        for name in self._parts.all:
+            self._serving(name, 0.0)
 
     def _note(self, taken_s: float) -> None:
         self._tally.taken_s.append(taken_s)

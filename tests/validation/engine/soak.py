@@ -36,7 +36,7 @@ from tests.journey.orthanc import AE_TITLE, Orthanc
 from tests.journey.test_orthanc import saved
 from tests.journey.waiting import free_port
 from tests.validation import evidence
-from tests.validation.engine.kills import Killer, Tally
+from tests.validation.engine.kills import PRETEND_S, Killer, Shared, Tally
 from tests.validation.engine.parts import HEARTBEAT_S, TOGETHER, Parts
 from tests.validation.engine.pretended import END, KINDS
 from tests.validation.engine.server import Server, server
@@ -68,10 +68,9 @@ def main(
         orthanc, parts = _started(stack, folder, shared)
         plan = Plan(kills, studies, started + 60 * minutes)
         index = stack.enter_context(Index.open(shared.index)) if shared else None
-        killer = Killer(parts, random.Random(seed), tally, shared, index)  # noqa: S311 instants, no secrets
-        _kill_while_sending(
-            parts, tally, plan, folder, _showing(killer, tally, lambda done: progress.update(bar, completed=done))
-        )
+        modality = Modality(parts.port, folder, tally)
+        killer = Killer(parts, random.Random(seed), tally, _shared(shared, index, modality))  # noqa: S311 instants, no secrets
+        _kill_while_sending(killer, modality, tally, plan, lambda done: progress.update(bar, completed=done))
         parts.wait()
         index = index or stack.enter_context(Index.open(f"sqlite:///{parts.storage / 'index.sqlite'}"))
         tally.faults += _faults(parts, index, orthanc, tally.studies)
@@ -82,6 +81,10 @@ def main(
     if write:
         evidence.replace(name, body)
     sys.exit(1 if tally.faults else 0)
+
+
+def _shared(server: Server | None, index: Index | None, modality: Modality) -> Shared | None:
+    return Shared(server, index, modality.send_one) if server and index else None
 
 
 def _started(stack: ExitStack, folder: Path, shared: Server | None) -> tuple[Orthanc, Parts]:
@@ -95,7 +98,7 @@ def _started(stack: ExitStack, folder: Path, shared: Server | None) -> tuple[Ort
         f"{AE_TITLE}@127.0.0.1:{orthanc.port}",
         port=port,
         verify="commitment",
-        pretend_s=1.5 if shared else 0.5,
+        pretend_s=PRETEND_S if shared else 0.5,
         shared=shared.environment if shared else None,
     )
     stack.callback(parts.stop)
@@ -103,36 +106,40 @@ def _started(stack: ExitStack, folder: Path, shared: Server | None) -> tuple[Ort
     return orthanc, parts
 
 
-def _showing(killer: Killer, tally: Tally, show: Callable[[int], None]) -> Callable[[], None]:
-    def kill() -> None:
+class Modality:
+    """Sends studies, and again what was not acknowledged, for as long as it takes."""
+
+    def __init__(self, port: int, folder: Path, tally: Tally) -> None:
+        self._port = port
+        self._folder = folder
+        self._tally = tally
+        self._senders: list[threading.Thread] = []
+
+    def send_one(self) -> None:
+        """Begin with another study."""
+        study = str(generate_uid(prefix=None))  # short: series have a number behind it
+        self._tally.studies.append(study)
+        place = self._folder / "sent" / study
+        place.mkdir(parents=True)
+        changes = {"PatientID": f"SOAK-{len(self._tally.studies)}"}
+        paths = [saved(an_image(changes=changes, study=study), place) for _ in range(INSTANCES)]
+        self._senders.append(threading.Thread(target=_send, args=(paths, self._port), daemon=True))
+        self._senders[-1].start()
+
+    def end(self) -> None:
+        """Return when all is acknowledged."""
+        for sender in self._senders:
+            sender.join()
+
+
+def _kill_while_sending(killer: Killer, modality: Modality, tally: Tally, plan: Plan, show: Callable[[int], None]) -> None:
+    """Let studies come evenly over the kills, then leave all in peace."""
+    while tally.kills.total() < plan.kills and time.monotonic() < plan.deadline:
+        if tally.kills.total() * plan.studies >= len(tally.studies) * plan.kills:
+            modality.send_one()
         killer.kill()
         show(tally.kills.total())
-
-    return kill
-
-
-def _kill_while_sending(parts: Parts, tally: Tally, plan: Plan, folder: Path, kill: Callable[[], None]) -> None:
-    """Let studies come evenly over the kills, then leave all in peace."""
-    senders: list[threading.Thread] = []
-    while tally.kills.total() < plan.kills and time.monotonic() < plan.deadline:
-        if tally.kills.total() * plan.studies >= len(senders) * plan.kills:
-            senders.append(_new_study(parts, tally, folder))
-        kill()
-    for sender in senders:
-        sender.join()
-
-
-def _new_study(parts: Parts, tally: Tally, folder: Path) -> threading.Thread:
-    """A modality that sends again what was not acknowledged, for as long as it takes."""
-    study = str(generate_uid(prefix=None))  # short: series have a number behind it
-    tally.studies.append(study)
-    place = folder / "sent" / study
-    place.mkdir(parents=True)
-    changes = {"PatientID": f"SOAK-{len(tally.studies)}"}
-    paths = [saved(an_image(changes=changes, study=study), place) for _ in range(INSTANCES)]
-    thread = threading.Thread(target=_send, args=(paths, parts.port), daemon=True)
-    thread.start()
-    return thread
+    modality.end()
 
 
 def _send(paths: Sequence[Path], port: int) -> None:
