@@ -42,6 +42,7 @@ class Watchdog:
         self._ticks = ticks
         self._seen: dict[str, tuple[int, float]] = {}
         self._next_beat = 0.0
+        self._looked = 0.0
         self._looking = Looking("watchdog", self.look, Rhythm(pulse.every_s / 5, pulse.every_s / 5))
 
     def join(self) -> None:
@@ -61,10 +62,15 @@ class Watchdog:
 
     def look(self) -> Next:
         """Beat when it is time, and take over from those that are dead."""
-        if self._ticks() >= self._next_beat:
-            self._next_beat = self._ticks() + self._pulse.every_s
+        now = self._ticks()
+        if now >= self._next_beat:
             self._index.machines.beat(self._pulse.worker, self._pulse.parallel, self._clock())
-        self._take_over(self._dead(self._index.machines.all()))
+            self._next_beat = now + self._pulse.every_s  # only now: a beat that nobody heard is made up for at the next look
+        machines = self._index.machines.all()
+        if now - self._looked > self._pulse.every_s:
+            self._seen.clear()  # we have seen nobody: the index was away, and perhaps for the others too
+        self._looked = now
+        self._take_over(self._dead(machines))
         return Next.SOON
 
     def _dead(self, machines: Iterable[Machine]) -> list[str]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+import pytest
+
+from service.errors import TryAgain
 from service.jobs.watchdog import MISSED, Pulse, Watchdog
 from service.store.orders import Share
 from service.store.records import State
@@ -42,8 +47,9 @@ def test_what_a_worker_left_that_stands_still_is_begun_anew_before_three_heartbe
     first.look()
     store.index.work.claim(Share("worker-1"))
     second.look()
-    ticks.now += MISSED * EVERY_S
-    second.look()
+    for _look in range(round(5 * MISSED)):
+        ticks.now += EVERY_S / 5
+        second.look()
     assert owner(store) == "worker-1"
     ticks.now += EVERY_S / 5
     second.look()
@@ -62,6 +68,42 @@ def test_a_worker_that_beats_keeps_its_work_whatever_its_clock_says(store: Store
         second.look()
         ticks.now += EVERY_S
     assert owner(store) == "worker-1"
+
+
+def test_nobody_is_dead_because_we_could_not_look(store: Store) -> None:
+    """After the index was away for all, whoever looks first must not take what the others are still at."""
+    ticks = Ticks()
+    store.receive("1.1")
+    store.close()
+    first, second = dog(store, ticks, "worker-1"), dog(store, ticks, "worker-2")
+    first.look()
+    store.index.work.claim(Share("worker-1"))
+    second.look()
+    ticks.now += 100 * EVERY_S
+    second.look()
+    assert owner(store) == "worker-1"
+    first.look()
+    for _look in range(round(5 * MISSED) - 1):
+        ticks.now += EVERY_S / 5
+        second.look()
+    assert owner(store) == "worker-1"
+
+
+def test_a_beat_that_was_not_heard_is_made_up_for_at_the_next_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = Ticks()
+    first = dog(store, ticks, "worker-1")
+
+    def away(*_given: object) -> NoReturn:
+        raise TryAgain("store.unavailable", "The index cannot be reached.")
+
+    with monkeypatch.context() as index:
+        index.setattr(store.index.machines, "beat", away)
+        with pytest.raises(TryAgain):
+            first.look()
+    before = store.index.machines.all()[0].beat
+    ticks.now += EVERY_S / 5
+    first.look()
+    assert store.index.machines.all()[0].beat == before + 1
 
 
 def test_a_worker_that_stopped_leaves_its_work_at_once(store: Store) -> None:
