@@ -17,8 +17,8 @@ from tests.peers import require_program
 
 
 @contextmanager
-def cluster() -> Iterator[str]:
-    """The URL of a temporary cluster that only this machine can reach, by a socket in its folder."""
+def cluster(address: str = "", network: str = "") -> Iterator[str]:
+    """The URL of a temporary cluster that only this machine can reach, by a socket; or `network` too, at `address`."""
     places = sorted(str(path) for path in Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     programs = Path(require_program("initdb", *places)).parent
     folder = Path(tempfile.mkdtemp(prefix="cm-pg-"))  # short: the path of a socket has at most 107 bytes
@@ -26,7 +26,9 @@ def cluster() -> Iterator[str]:
     data = folder / "data"
     try:
         _as(user, str(programs / "initdb"), "-D", str(data), "-U", "tester", "-A", "trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n" if network else "")
+        options = f"-c listen_addresses='{address}' -c unix_socket_directories={folder} -c fsync=off"
         _as(user, str(programs / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
         try:
             yield f"postgresql://tester@/postgres?host={folder}"

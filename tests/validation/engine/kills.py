@@ -20,16 +20,22 @@ PRETEND_S = 1.5  # that an analysis takes there
 LATEST_S = 2.0  # of a random instant, after the victim serves
 EARLIEST_S = 8.0  # a holder of work is looked for as long
 GIVEN_UP_S = 60.0
+CUT_OFF = "network of a worker"
+FAR_S = 8 * HEARTBEAT_S  # that a worker is without network at most: more than a take-over and the server's own limits need
 
 
 @dataclass(slots=True)
 class Tally:
-    """What happened; `faults` are sentences, `taken_s` how long it took each time until others had a dead worker's work."""
+    """What happened; `faults` are sentences.
+
+    `taken_s` is how long it took each time until others had a dead worker's work, `far_s` the same of one that was cut off.
+    """
 
     kills: Counter[str] = field(default_factory=Counter)
     studies: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     taken_s: list[float] = field(default_factory=list)
+    far_s: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,22 @@ class Killer:
             count = self._part(victim)
         self._tally.kills[victim] += count
 
+    def cut_off(self) -> None:
+        """A worker that has work loses the network, for a moment or for so long that others take the work; nobody dies."""
+        shared = self._shared
+        if shared is None or shared.server.hosts is None or (part := self._one_with_work(shared)) is None:
+            return
+        shared.server.hosts.pull(part.name)
+        began, until = time.monotonic(), time.monotonic() + self._chance.uniform(0.0, FAR_S)
+        had = bool(shared.index.work.jobs_of(part.name))
+        while time.monotonic() < until:
+            if had and not shared.index.work.jobs_of(part.name):
+                self._tally.far_s.append(time.monotonic() - began)
+                had = False
+            time.sleep(0.05)
+        shared.server.hosts.plug(part.name)
+        self._tally.kills[CUT_OFF] += 1
+
     def _part(self, victim: str) -> int:
         part = self._serving(self._chance.choice(self._parts.workers) if victim == "worker" else victim)
         part.kill()
@@ -88,14 +110,10 @@ class Killer:
 
     def _holder(self, shared: Shared) -> int:
         """A worker that has work, which stays away; nobody else is killed until the others have taken all of it."""
-        self._all_serve()
-        shared.more()
-        work = shared.index.work
-        holders = self._holders(shared.index)
-        if not holders:
+        part = self._one_with_work(shared)
+        if part is None:
             return 0
-        part = self._parts.all[self._chance.choice(holders)]
-        time.sleep(self._chance.uniform(0.0, PRETEND_S))
+        work = shared.index.work
         part.kill()
         began, left = time.monotonic(), work.jobs_of(part.name)
         while work.jobs_of(part.name) and time.monotonic() - began < GIVEN_UP_S:
@@ -104,6 +122,16 @@ class Killer:
             self._note(time.monotonic() - began)
         part.start()
         return 1
+
+    def _one_with_work(self, shared: Shared) -> Part | None:
+        """A worker in the middle of an analysis, or just before or after."""
+        self._all_serve()
+        shared.more()
+        holders = self._holders(shared.index)
+        if not holders:
+            return None
+        time.sleep(self._chance.uniform(0.0, PRETEND_S))
+        return self._parts.all[self._chance.choice(holders)]
 
     def _holders(self, index: Index) -> list[str]:
         deadline = time.monotonic() + EARLIEST_S

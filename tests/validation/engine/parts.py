@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.journey.running import ROOT, descendants
 from tests.journey.waiting import free_port
+from tests.validation.engine.server import Server
 
 READY = b"event=started"
 HEARTBEAT_S = 3.0
@@ -106,8 +107,7 @@ class Part:
 class Parts:
     """A listener, workers and a web process on one storage.
 
-    `shared` gives what a part of this name needs to find the databases that several workers share; without it they rest in
-    the storage folder, and there is one worker.
+    Several workers share the databases of a server; without one these rest in the storage folder, and there is one worker.
     """
 
     def __init__(  # noqa: PLR0913 what tests set of it has names
@@ -119,7 +119,7 @@ class Parts:
         verify: str,
         pretend_s: float = 0.5,
         within_s: float = 20.0,
-        shared: Callable[[str], dict[str, str]] | None = None,
+        shared: Server | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.notes = port, folder / "notes.txt"
@@ -142,8 +142,8 @@ class Parts:
         self.all = {
             name: Part(
                 name,
-                self._command(command),
-                environment | {"CRYOMARGIN_WORKER__NAME": name} | (shared(name) if shared else {}),
+                [*(shared.hosts.command(name) if shared and shared.hosts else ()), *self._command(command)],
+                environment | {"CRYOMARGIN_WORKER__NAME": name} | (shared.environment(name) if shared else {}),
                 folder / f"{name}.log",
             )
             for name, command in commands.items()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from tests.store.cluster import cluster
+from tests.validation.engine.hosts import HERE, NETWORK, Hosts
 
 INDEX, ENGINE = "cryomargin", "cryomargin_jobs"
 
@@ -18,10 +19,13 @@ class Server:
     """Every part connects as a user of its own, so that its connections are told from those of others."""
 
     url: str
+    hosts: Hosts | None = None
 
     def environment(self, part: str) -> dict[str, str]:
         """What lets a part find its databases."""
         mine = self.url.replace("tester@", f"{part}@")
+        if self.hosts and self.hosts.command(part):
+            mine = f"postgresql://{part}@{HERE}/postgres?"
         names = {"CRYOMARGIN_DATABASE__URL": INDEX, "CRYOMARGIN_DATABASE__SYSTEM_URL": ENGINE}
         return {name: mine.replace("/postgres?", f"/{database}?") for name, database in names.items()}
 
@@ -39,12 +43,12 @@ class Server:
 
 
 @contextmanager
-def server(parts: Sequence[str]) -> Iterator[Server]:
-    """A server with both databases, and a user for each part."""
-    with cluster() as url:
+def server(parts: Sequence[str], apart: Hosts | None) -> Iterator[Server]:
+    """A server with both databases, and a user for each part; parts on hosts of their own reach it over the network."""
+    with cluster(HERE, NETWORK) if apart else cluster() as url:
         with psycopg.connect(url, autocommit=True) as connection:
             for part in parts:
                 connection.execute(f'CREATE ROLE "{part}" SUPERUSER LOGIN'.encode())
             for database in (INDEX, ENGINE):
                 connection.execute(f"CREATE DATABASE {database}".encode())
-        yield Server(url)
+        yield Server(url, apart)

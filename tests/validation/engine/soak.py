@@ -3,7 +3,7 @@
 Listener, worker, its analysis and the web process run apart; each is killed -9 at a random instant after it serves and
 started again, as a supervisor does. The archive is a real Orthanc that is asked for storage commitment. With `--postgres`
 three workers share a PostgreSQL and a folder; its connections are cut too, and some workers stay away until the others have
-taken what they had.
+taken what they had. With `--partitions N` each of these workers is a host of its own, with a network that fails N times.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ from tests.journey.orthanc import AE_TITLE, Orthanc
 from tests.journey.test_orthanc import saved
 from tests.journey.waiting import free_port
 from tests.validation import evidence
-from tests.validation.engine.kills import PRETEND_S, Killer, Shared, Tally
-from tests.validation.engine.parts import HEARTBEAT_S, TOGETHER, Parts
+from tests.validation.engine.hosts import HERE, hosts
+from tests.validation.engine.kills import CUT_OFF, PRETEND_S, Killer, Shared, Tally
+from tests.validation.engine.parts import HEARTBEAT_S, TOGETHER, WORKERS, Parts
 from tests.validation.engine.pretended import END, KINDS
 from tests.validation.engine.server import Server, server
 
@@ -52,21 +53,33 @@ class Plan:
 
     kills: int
     studies: int
+    partitions: int
     deadline: float
 
 
-def main(
-    kills: int = 300, studies: int = 60, minutes: float = 60.0, seed: int = 1, *, postgres: bool = False, write: bool = True
+def main(  # noqa: PLR0913 the options of a command
+    kills: int = 300,
+    studies: int = 60,
+    minutes: float = 60.0,
+    seed: int = 1,
+    *,
+    postgres: bool = False,
+    partitions: int = 0,
+    write: bool = True,
 ) -> None:
-    """Kill `kills` times over `studies` studies, for at most `minutes`; figures go into docs/evidence.md."""
+    """Kill `kills` times over `studies` studies, for at most `minutes`; figures go into docs/evidence.md.
+
+    With `partitions` (and `postgres`) each worker is a host of its own, and one of them loses its network so many times.
+    """
     console, started, tally = Console(), time.monotonic(), Tally()
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(console=console))
         bar = progress.add_task("Kills", total=kills)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        shared = stack.enter_context(server(TOGETHER)) if postgres else None
+        apart = stack.enter_context(hosts(WORKERS)) if postgres and partitions else None
+        shared = stack.enter_context(server(TOGETHER, apart)) if postgres else None
         orthanc, parts = _started(stack, folder, shared)
-        plan = Plan(kills, studies, started + 60 * minutes)
+        plan = Plan(kills, studies, partitions if apart else 0, started + 60 * minutes)
         index = stack.enter_context(Index.open(shared.index)) if shared else None
         modality = Modality(parts.port, folder, tally)
         killer = Killer(parts, random.Random(seed), tally, _shared(shared, index, modality))  # noqa: S311 instants, no secrets
@@ -75,8 +88,9 @@ def main(
         index = index or stack.enter_context(Index.open(f"sqlite:///{parts.storage / 'index.sqlite'}"))
         tally.faults += _faults(parts, index, orthanc, tally.studies)
         figures = _figures(parts, tally)
-    command, name = ("just soak-parts --postgres", "soak-parts-postgres") if postgres else ("just soak-parts", "soak-parts")
-    body = f"{evidence.stamp(command, time.monotonic() - started)}\n\n{figures}"
+    name = "soak-parts-postgres" if postgres else "soak-parts"
+    options = (" --postgres" if postgres else "") + (f" --partitions {partitions}" if apart else "")
+    body = f"{evidence.stamp(f'just soak-parts{options}', time.monotonic() - started)}\n\n{figures}"
     console.print(Markdown(body))
     if write:
         evidence.replace(name, body)
@@ -95,11 +109,11 @@ def _started(stack: ExitStack, folder: Path, shared: Server | None) -> tuple[Ort
     stack.callback(orthanc.stop)
     parts = Parts(
         folder / "service",
-        f"{AE_TITLE}@127.0.0.1:{orthanc.port}",
+        f"{AE_TITLE}@{HERE if shared and shared.hosts else '127.0.0.1'}:{orthanc.port}",
         port=port,
         verify="commitment",
         pretend_s=PRETEND_S if shared else 0.5,
-        shared=shared.environment if shared else None,
+        shared=shared,
     )
     stack.callback(parts.stop)
     parts.start()
@@ -137,7 +151,10 @@ def _kill_while_sending(killer: Killer, modality: Modality, tally: Tally, plan: 
     while tally.kills.total() < plan.kills and time.monotonic() < plan.deadline:
         if tally.kills.total() * plan.studies >= len(tally.studies) * plan.kills:
             modality.send_one()
-        killer.kill()
+        if tally.kills[CUT_OFF] * plan.kills < tally.kills.total() * plan.partitions:
+            killer.cut_off()
+        else:
+            killer.kill()
         show(tally.kills.total())
     modality.end()
 
@@ -193,7 +210,7 @@ def _figures(parts: Parts, tally: Tally) -> str:
     ended = Counter(name for word, name in notes if word == END)
     rows = [
         (
-            "kill -9 at random instants",
+            "kill -9 at random instants" + (", and connections that were cut" if tally.kills["holder"] else ""),
             f"{tally.kills.total()}: " + ", ".join(f"{n} {who}" for who, n in tally.kills.most_common()),
         ),
         ("studies, all done, verified by storage commitment or C-FIND, each result once in Orthanc", len(tally.studies)),
@@ -211,7 +228,9 @@ def _figures(parts: Parts, tally: Tally) -> str:
 
 def _taken_over(tally: Tally) -> list[tuple[str, str]]:
     what = f"from the death of a worker until others had its work, median and longest (heartbeat {HEARTBEAT_S:g} s, limit 3)"
-    return [(what, _seconds(tally.taken_s))] if tally.kills["holder"] else []
+    far = "from the loss of a worker's network until others had its work, median and longest"
+    rows = [(what, _seconds(tally.taken_s))] if tally.kills["holder"] else []
+    return rows + ([(far, _seconds(tally.far_s))] if tally.kills[CUT_OFF] else [])
 
 
 def _seconds(values: Sequence[float]) -> str:
