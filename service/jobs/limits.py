@@ -7,10 +7,12 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_TO_GO = "1000"  # proc(5): when memory runs out, the kernel ends this process and not the listener
+_GROUPS, _MY_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def die_with_parent(parent: int) -> None:
@@ -46,14 +48,31 @@ def limit_processor(pid: int, seconds: float) -> None:
 def bearable(memory_mb: int) -> int:
     """How many analyses that may need so much memory (MB) each this machine bears at once: by memory and cores, at least one.
 
-    A quarter of the memory is left to listener, database and file cache.
+    A quarter of the memory is left to listener, database and file cache. In a container, or in a service with limits of its
+    own, what that may have counts for the machine.
 
     >>> bearable(10**9)
     1
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, memory * 3 // 4 // memory_mb))
+    memory = min([memory, *(int(most) for most, *_ in _allowed("memory.max"))])
+    cores = min([cores, *(int(quota) // int(period) for quota, period in _allowed("cpu.max"))])
+    return max(1, min(cores, memory // 1_000_000 * 3 // 4 // memory_mb))
+
+
+def _allowed(file: str) -> Iterator[list[str]]:
+    """The limits of the control groups that this process is in, from its own to the outermost.
+
+    Source: Linux, Documentation/admin-guide/cgroup-v2.rst.
+    """
+    mine = _MY_GROUPS.read_text(encoding="ascii").splitlines() if _MY_GROUPS.exists() else []
+    own = next((line.removeprefix("0::/") for line in mine if line.startswith("0::/")), "")
+    for group in (_GROUPS / own, *(_GROUPS / own).parents):
+        if group.is_relative_to(_GROUPS) and (group / file).exists():
+            words = (group / file).read_text(encoding="ascii").split()
+            if words[0] != "max":
+                yield words
 
 
 def resident_mb(pid: int) -> int:

@@ -19,6 +19,8 @@ from tests.store.conftest import postgresql
 __all__ = ["postgresql"]  # the fixture of the store's tests
 
 JOB = Job("1.2.3", "abc", 1)
+OTHER = Job("1.2.4", "abc", 1)
+STEPS = ("analyse", " 2"), ("plan", "")
 AWAY = TryAgain("store.unavailable", "The index cannot be reached.")
 pytestmark = pytest.mark.timeout(60)
 
@@ -31,12 +33,17 @@ class Notes:
         self.away = away
         self.analyses = analyses or [After.DELIVER]
         self.planned = threading.Event()
+        self.at_once = self.most = 0
         self.gave_up = ""
         self.stop = threading.Event()
 
     def analyse(self, job: Job, tries_left: int) -> After:
         """Answer from the script."""
         self.calls.append(f"analyse {job.id} {tries_left}")
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        time.sleep(0.05)
+        self.at_once -= 1
         answer = self.analyses.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -147,17 +154,21 @@ class Endless(Notes):
 
 
 def test_a_job_in_flight_at_the_stop_goes_on_at_the_next_start(start: Callable[..., Engine]) -> None:
+    """So does one that waited for its turn; then too, no more are analysed at once than the machine bears."""
     endless = Endless()
     engine = start(endless)
     engine.submit(JOB)
     wait_for(lambda: bool(endless.calls))
+    engine.submit(OTHER)
+    time.sleep(0.3)
     engine.stop(0.2)
-    assert endless.gave_up == ""
+    assert (endless.gave_up, endless.calls) == ("", ["analyse 1.2.3/abc/1 2"])
 
-    work = Notes()
+    work = Notes(analyses=[After.DELIVER] * 2)
     start(work)
-    assert work.planned.wait(120)
-    assert work.calls[0] == "analyse 1.2.3/abc/1 2"
+    wait_for(lambda: len(work.calls) == 4)
+    assert sorted(work.calls) == sorted(f"{word} {job.id}{left}" for word, left in STEPS for job in (JOB, OTHER))
+    assert work.most == 1
 
 
 def test_damaged_notes_of_the_engine_are_said_so(tmp_path: Path) -> None:
