@@ -40,7 +40,7 @@ FILLINGS = {
     Filling.HEPATIC: Code("8993003", "SCT", "Hepatic vein"),
     Filling.UNDETERMINED: UNDETERMINED,
 }
-METHOD = "Widest path through the margin, portal-venous minus before contrast, version 2"
+METHOD = "Widest path through the margin, portal-venous minus before contrast, version 3"
 SOURCE = "Shyn et al., AJR 2014;203:W181-91"
 NAME, TITLE = "bridging_vessel", "Blood vessel bridging the margin"
 GAP_NAME, GAP_TITLE = "vessel_gap", "Distance of the vessel in the margin to the tumor"
@@ -155,6 +155,11 @@ def _doubt(case: Case, path: VesselPath) -> Reason | None:
     if path.enters and path.gap <= NEARLY:
         sentence = f"A vessel ends {path.gap:.1f} mm from the tumor, too near to tell whether it reaches it."
         return Reason("vessel.nearly", sentence)
+    if path.enters and (path.diameter is None or path.diameter < THIN):
+        sentence = (
+            f"A vessel{_size(path)} runs into the margin; vessels of 2 mm are uncertain on these slices: it may go on unseen."
+        )
+        return Reason("vessel.thin", sentence)
     return None
 
 
@@ -164,10 +169,13 @@ def _doubtful_vessel(case: Case, path: VesselPath) -> Reason | None:
         return Reason("vessel.no_subtraction", sentence)
     # Where the margin is as thin as a cell no lumen can be followed; one that fills its voxels is no thin one.
     if path.bottleneck < FULL if path.diameter is None else path.diameter < THIN:
-        size = "" if path.diameter is None else f" of about {path.diameter:.1f} mm"
-        sentence = f"A vessel{size} seems to cross the margin; vessels of 2 mm are uncertain on these slices."
+        sentence = f"A vessel{_size(path)} seems to cross the margin; vessels of 2 mm are uncertain on these slices."
         return Reason("vessel.thin", sentence)
     return None
+
+
+def _size(path: VesselPath) -> str:
+    return "" if path.diameter is None else f" of about {path.diameter:.1f} mm"
 
 
 def _hidden(case: Case, path: VesselPath) -> Reason | None:

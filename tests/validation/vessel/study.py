@@ -47,15 +47,15 @@ class Outcome:
 
     @property
     def wrong(self) -> bool:
-        """Whether a category was asserted and the other one is true."""
+        """Whether a category was asserted and the other one is true; a borderline lumen may be called either way."""
         said_bridges = self.answer == vessel.BRIDGES.meaning
         said_not = self.answer in (vessel.TRAVERSES.meaning, vessel.ABUTS.meaning, vessel.NONE_SEEN.meaning)
-        return (self.bridges and said_not) or (not self.bridges and said_bridges)
+        return (self.bridges and said_not) or (not self.bridges and said_bridges and not self.borderline)
 
 
-def seeds(count: int) -> range:
-    """Those of the report."""
-    return range(FIRST + 1, FIRST + 1 + 2 * count, 2)
+def seeds(count: int, first: int = FIRST) -> range:
+    """Those of the report, from an even one on."""
+    return range(first + 1, first + 1 + 2 * count, 2)
 
 
 def measure(seed: int) -> Outcome:
@@ -108,6 +108,7 @@ def tables(wide: Sequence[Outcome], thin: Sequence[Outcome]) -> str:
     rows = [(name, *_row(part)) for name, part in (("all", wide), *drawn)]
     head = ("contours", "phantoms", "sensitivity", "specificity", "bridging: no answer", "others: no answer", "confident-wrong")
     wrong = ", ".join(f"{one.seed} ({one.scene}, {one.answer})" for one in (*wide, *thin) if one.wrong) or "none"
+    near = ", ".join(str(one.seed) for one in (*wide, *thin) if one.borderline and one.answer == vessel.BRIDGES.meaning)
     return "\n\n".join(
         (
             f"Vessels of 3 to 6 mm, slices of 1.5 to 3 mm, SNR 15 to 30:\n\n{evidence.table(head, rows)}",
@@ -115,7 +116,7 @@ def tables(wide: Sequence[Outcome], thin: Sequence[Outcome]) -> str:
             _scenes(wide),
             _thin(thin),
             _measures(wide),
-            f"Seeds of confident-wrong answers: {wrong}.",
+            f"Seeds of confident-wrong answers: {wrong}. Called bridging within a slice of the tumor: {near or 'none'}.",
         )
     )
 

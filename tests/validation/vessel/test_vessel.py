@@ -20,7 +20,7 @@ def found() -> tuple[study.Outcome, ...]:
 
 
 def test_nothing_is_asserted_wrongly(found: tuple[study.Outcome, ...]) -> None:
-    assert [one for one in found if one.wrong and not one.borderline] == []
+    assert [one for one in found if one.wrong] == []
 
 
 def test_bridging_vessels_are_found_and_nothing_else_is_taken_for_one(found: tuple[study.Outcome, ...]) -> None:
@@ -39,3 +39,10 @@ def test_a_vessel_of_2_mm_is_uncertain() -> None:
     thin = [study.measure_thin(seed) for seed in study.seeds(3)]
     assert {one.answer for one in thin if one.bridges} == {UNDETERMINED.meaning}
     assert not any(one.wrong for one in thin)
+
+
+def test_a_vessel_of_2_mm_that_fades_in_the_margin_is_not_said_to_end_there() -> None:
+    """It runs on to the tumor: seen by a full run, before the width of what enters counted."""
+    found = study.measure_thin(40_113)
+    assert found.bridges
+    assert (found.answer, found.reason) == (UNDETERMINED.meaning, "vessel.thin")
