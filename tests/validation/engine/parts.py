@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,13 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from tests.journey.running import ROOT, descendants
 from tests.journey.waiting import free_port
 from tests.validation.engine.server import Server
 
-READY = b"event=started"
+READY = re.compile(rb"timestamp=(\S+) level=\w+ event=started")
 HEARTBEAT_S = 3.0
 WORKERS = ["worker-1", "worker-2", "worker-3"]
 TOGETHER = ["listener", *WORKERS, "web"]
@@ -65,7 +67,7 @@ class Part:
     def start(self) -> None:
         """Start; what the process before wrote stays in the log."""
         self.mark = self.log.stat().st_size if self.log.exists() else 0
-        self.began, self.noted = time.monotonic(), False
+        self.began, self.noted = time.time(), False
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True, env=os.environ | self.environment
@@ -75,11 +77,11 @@ class Part:
         """Whether this process serves; one that ended by itself is started again, as a supervisor does."""
         if self.process is not None and self.process.poll() is not None:
             self.start()
-        ready = self.log.exists() and READY in self.log.read_bytes()[self.mark :]
-        if ready and not self.noted:
-            self.serving.append(time.monotonic() - self.began)
+        ready = READY.search(self.log.read_bytes(), self.mark) if self.log.exists() else None
+        if ready is not None and not self.noted:  # by its own clock: nobody may have looked for a long time
+            self.serving.append(datetime.fromisoformat(ready[1].decode()).timestamp() - self.began)
             self.noted = True
-        return ready
+        return ready is not None
 
     def kill(self) -> None:
         """As a power cut would."""
