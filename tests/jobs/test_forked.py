@@ -96,16 +96,6 @@ def test_all_are_forks_of_one_process_and_answer_as_any_other(nursery: Nursery, 
     assert [says(one) for one in ended] == [("", NO_FILES)] * 3
 
 
-def test_without_it_an_analysis_loads_for_itself(nursery: Nursery, tmp_path: Path) -> None:
-    nursery.expect()
-    (pid,) = eventually(nurseries, lambda found: len(found) == 1)
-    os.kill(pid, signal.SIGKILL)
-    eventually(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0], lambda state: state == "Z")
-    assert says(ask(nursery, tmp_path / "first")) == ("", NO_FILES)
-    assert says(ask(nursery, tmp_path / "second")) == ("", NO_FILES)  # in a fork again
-    assert len(nurseries()) == 1
-
-
 def test_a_fork_that_crashes_costs_itself_alone(nursery: Nursery, tmp_path: Path) -> None:
     """It is the one below the nursery; what else is asked for is done."""
 
@@ -127,8 +117,15 @@ def test_one_that_is_not_wanted_any_more_is_killed(nursery: Nursery, tmp_path: P
     assert len(nurseries()) == 1
 
 
+def test_what_a_fault_prints_is_kept(nursery: Nursery, tmp_path: Path) -> None:
+    (tmp_path / "work" / "answer.json.part").mkdir(parents=True)  # so that the answer cannot be written
+    ended = ask(nursery, tmp_path / "work")
+    assert ended.fault.startswith("The analysis failed (exit status 1): IsADirectoryError")
+    assert "Traceback" in ended.output
+
+
 def test_forks_die_with_the_process_that_forks(nursery: Nursery, tmp_path: Path) -> None:
-    """So do they with the service, whose death ends that process."""
+    """So do they with the service, whose death ends that process. The next analysis is in a fork again."""
     seen: list[int] = []
 
     def kill() -> None:
@@ -139,13 +136,16 @@ def test_forks_die_with_the_process_that_forks(nursery: Nursery, tmp_path: Path)
     assert ended.fault == "The analysis was ended by signal SIGKILL."
     assert len(seen) == 2
     eventually(lambda: set(seen) & set(nurseries()), lambda left: not left)
+    assert says(ask(nursery, tmp_path / "next")) == ("", NO_FILES)
+    assert len(nurseries()) == 1
 
 
-def test_what_a_fault_prints_is_kept(nursery: Nursery, tmp_path: Path) -> None:
-    (tmp_path / "work" / "answer.json.part").mkdir(parents=True)  # so that the answer cannot be written
-    ended = ask(nursery, tmp_path / "work")
-    assert ended.fault.startswith("The analysis failed (exit status 1): IsADirectoryError")
-    assert "Traceback" in ended.output
+def test_without_it_an_analysis_loads_for_itself(nursery: Nursery, tmp_path: Path) -> None:
+    nursery.expect()
+    (pid,) = eventually(nurseries, lambda found: len(found) == 1)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0], lambda state: state == "Z")
+    assert says(ask(nursery, tmp_path / "first")) == ("", NO_FILES)
 
 
 @contextmanager

@@ -103,12 +103,12 @@ def cable(postgresql: str) -> Iterator[Cable]:
     made.close()
 
 
-def eventually(condition: object, seconds: float = 150.0) -> None:
+def eventually(condition: object, seconds: float = 150.0, look_s: float = 0.3) -> None:
     """Wait until it holds."""
     deadline = time.monotonic() + seconds
     while not (condition() if callable(condition) else condition):
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
+        time.sleep(look_s)
 
 
 @pytest.mark.peer
@@ -121,11 +121,11 @@ def test_what_a_killed_worker_left_is_done_by_the_others_once(shared: Store, clu
     for number in range(STUDIES):
         shared.receive(f"1.{number}", f"1.2.{number}")
         shared.index.close_version(f"1.2.{number}", shared.now)
-    eventually(lambda: "worker-1" in cluster.told("begin"))
+    eventually(lambda: "worker-1" in cluster.told("begin"), look_s=0.05)
     began = time.monotonic()
     left = {one.job_id: one.attempt for one in shared.index.work.jobs_of("worker-1")}
     cluster.kill("worker-1")
-    eventually(lambda: not shared.index.work.jobs_of("worker-1"))
+    eventually(lambda: not shared.index.work.jobs_of("worker-1"), look_s=0.1)
     taken_s = time.monotonic() - began
     print(f"taken over {taken_s:.1f} s after the kill, heartbeat {HEARTBEAT_S:g} s: {left}")  # noqa: T201 - the figure of this test
 
@@ -160,7 +160,7 @@ def test_a_worker_that_is_cut_off_from_the_database_loses_and_doubles_nothing(
     """For a moment: it goes on. For longer: another one takes over, in the middle of the analysis and after it."""
     cluster.start("worker-1", cable=cable)
     arrive(shared, 1)
-    eventually(lambda: cluster.told("begin") == ["worker-1"])
+    eventually(lambda: cluster.told("begin") == ["worker-1"], look_s=0.05)
     cable.cut()
     time.sleep(HEARTBEAT_S / 4)
     cable.mend()
@@ -172,7 +172,7 @@ def test_a_worker_that_is_cut_off_from_the_database_loses_and_doubles_nothing(
         shared.index.operators.drain("worker-2", Order("tester", shared.now), draining=True)
         before = cluster.told(moment)
         arrive(shared, number)
-        eventually(lambda moment=moment, before=before: cluster.told(moment) == [*before, "worker-1"])
+        eventually(lambda moment=moment, before=before: cluster.told(moment) == [*before, "worker-1"], look_s=0.02)
         cable.cut()
         shared.index.operators.drain("worker-2", Order("tester", shared.now), draining=False)
         ends(shared, cluster, number)
