@@ -58,7 +58,8 @@ class Cable:
             for key, _ in self._selector.select():
                 if key.fileobj == self._told:
                     os.read(self._told, 1)
-                    self._change()
+                    if not self._is_over:
+                        self._change()
                     break  # what else is there to read may not be passed on any more
                 if key.fileobj is self._door:
                     self._open()
