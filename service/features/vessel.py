@@ -49,6 +49,7 @@ FAINT = 0.13  # of a full lumen; below it a path is noise
 LOOSE = 1.0  # mm, standard deviation of a contour by which no lumen's end can be placed any more
 NEARLY = 4.0  # mm: a lumen that ends nearer than this (a slice and a bit) may reach the tumor
 THIN = 2.1  # mm: a lumen of 2 mm measures up to this, one of 3 mm hardly ever less
+THIN_INSIDE = 2.4  # mm: the same of one that is lost from sight in the margin, measured along what is seen of it
 FULL = 0.85  # of a full lumen; one of 2 mm fills a voxel of 3 mm by two thirds
 IN_PHASE = 3.0  # SD of noise by which a vessel is seen in a phase
 
@@ -155,10 +156,13 @@ def _doubt(case: Case, path: VesselPath) -> Reason | None:
     if path.enters and path.gap <= NEARLY:
         sentence = f"A vessel ends {path.gap:.1f} mm from the tumor, too near to tell whether it reaches it."
         return Reason("vessel.nearly", sentence)
-    if path.enters and (path.diameter is None or path.diameter < THIN):
+    if path.enters and (path.diameter is None or path.diameter < THIN_INSIDE):
         sentence = (
             f"A vessel{_size(path)} runs into the margin; vessels of 2 mm are uncertain on these slices: it may go on unseen."
         )
+        return Reason("vessel.thin", sentence)
+    if path.faint and not path.enters:
+        sentence = "Something fainter than a vessel of 3 mm runs into the margin: one of 2 mm is uncertain on these slices."
         return Reason("vessel.thin", sentence)
     return None
 

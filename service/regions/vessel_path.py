@@ -22,6 +22,7 @@ SURE = 0.6  # where a margin is so thin that a rim may cross it because a contou
 SURE_DEEP = 0.23  # elsewhere; a vessel that passes at 2 mm comes to .2, nothing else beyond .1
 SIGMAS = 6.0  # of noise above ablated tissue: a path may pick the best of hundreds of cells
 LUMEN = 0.4  # the end of a lumen, blurred
+FAINT = 0.18  # a lumen of 2 mm that fills its voxels in part
 VESSEL = 0.75  # brighter than a rim with its noise
 LEAST_BESIDE = 6  # cells of that, for a vessel beside the zone
 ENTERS = 4.0  # mm inside the zone's edge: nearer, a rim may lie inside a contour that is a little too wide
@@ -34,7 +35,8 @@ class VesselPath:
     """The strongest connection across the margin. Uptake is 0 in ablated tissue, 1 in a full lumen.
 
     `bottleneck`: its weakest uptake; `noise`: the SD of uptake; `crosses`: it is beyond doubt, as far as contours go. `gap`
-    (mm): what a lumen well inside the zone leaves to the tumor, infinite without one. `abuts`: a vessel runs beside the zone.
+    (mm): what a lumen well inside the zone leaves to the tumor, infinite without one. `faint`: something fainter than a lumen
+    runs well inside the zone. `abuts`: a vessel runs beside the zone.
     `whole`: all of the margin is at least two voxels thick and covered by the image; `thin`: the share (0-1) of the tumor's
     surface where it is not so thick. `line`: the axis of the lumen from the zone's edge to the tumor, or to where it comes
     nearest to it, LPS mm; empty without a lumen. `diameter` (mm): of the lumen where it is narrowest along the line, None
@@ -45,6 +47,7 @@ class VesselPath:
     noise: float
     crosses: bool
     gap: float
+    faint: bool
     abuts: bool
     whole: bool
     thin: float
@@ -71,7 +74,7 @@ def vessel_path(scene: Scene) -> VesselPath:
     """The widest path in a scene."""
     found = {name: _bottleneck(scene, where) for name, where in (("deep", scene.deep), ("thick", scene.thick))}
     through = next((name for name, least in (("deep", SURE_DEEP), ("thick", SURE)) if found[name] >= _sure(scene, least)), "")
-    lumen = _lumen(scene)
+    lumen = _inside(scene, LUMEN)
     gap = float(scene.to_tumor[lumen].min()) if lumen.any() else np.inf
     if through:
         where = scene.deep if through == "deep" else scene.thick
@@ -83,6 +86,7 @@ def vessel_path(scene: Scene) -> VesselPath:
         noise=scene.noise,
         crosses=bool(through),
         gap=gap,
+        faint=bool(_inside(scene, FAINT).any()),
         abuts=int((scene.beside & (scene.uptake >= VESSEL)).sum()) >= LEAST_BESIDE,
         whole=scene.whole,
         thin=scene.thin,
@@ -96,9 +100,9 @@ def _sure(scene: Scene, least: float) -> float:
     return max(least, SIGMAS * scene.noise)
 
 
-def _lumen(scene: Scene) -> Cells:
-    """Cells well inside the zone of what is as bright as a lumen and begins at the zone's edge."""
-    return np.asarray(_reaching(scene, scene.margin, _sure(scene, LUMEN)) & (scene.depth >= ENTERS), dtype=bool)
+def _inside(scene: Scene, least: float) -> Cells:
+    """Cells well inside the zone of what is at least so bright and begins at the zone's edge."""
+    return np.asarray(_reaching(scene, scene.margin, _sure(scene, least)) & (scene.depth >= ENTERS), dtype=bool)
 
 
 def _axis(scene: Scene, through: Cells, ends: Cells) -> tuple[Vector, ...]:

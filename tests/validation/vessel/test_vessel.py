@@ -41,8 +41,9 @@ def test_a_vessel_of_2_mm_is_uncertain() -> None:
     assert not any(one.wrong for one in thin)
 
 
-def test_a_vessel_of_2_mm_that_fades_in_the_margin_is_not_said_to_end_there() -> None:
-    """It runs on to the tumor: seen by a full run, before the width of what enters counted."""
-    found = study.measure_thin(40_113)
+@pytest.mark.parametrize("seed", [40_113, 42_065, 42_257, 42_329])
+def test_a_vessel_of_2_mm_that_is_lost_from_sight_is_not_said_to_end_there(seed: int) -> None:
+    """Each runs to the tumor; full runs had seen the first two called traversing, the others none."""
+    found = study.measure_thin(seed)
     assert found.bridges
     assert (found.answer, found.reason) == (UNDETERMINED.meaning, "vessel.thin")
