@@ -17,6 +17,7 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.presentation import PresentationContext
 
+from service.dicom.checkpoint import Gate
 from service.dicom.destination import Caller, Destination
 from service.dicom.tls import Credentials, requestor_context, why
 from service.errors import TryAgain
@@ -126,9 +127,10 @@ class _Entity(AE):
         sentence = f"{destination.name} ({destination.address}) can be reached but did not answer as a DICOM node"
         return TryAgain("destination.no_answer", sentence)
 
-    def _create_socket(self, *arguments: Any) -> Any:
-        """Keep the socket: the library forgets to close it when nothing listens."""
-        made = super()._create_socket(*arguments)
+    def _create_socket(self, association: Any, *arguments: Any) -> Any:
+        """Keep the socket: the library forgets to close it when nothing listens. And its thread steals no answers."""
+        association._reactor_checkpoint = Gate(association)  # noqa: SLF001
+        made = super()._create_socket(association, *arguments)
         self._raw = made.socket
         return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, build_context, evt
+from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.sop_class import (
     Comprehensive3DSRStorage,
     MRImageStorage,
@@ -25,6 +27,7 @@ from pynetdicom.sop_class import (
 from service.dicom import association
 from service.dicom.archive import Archive
 from service.dicom.association import associate
+from service.dicom.checkpoint import Gate
 from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, parse_destination
 from service.dicom.query import Reference, find
 from service.dicom.sender import contexts_for, echo, negotiate, send
@@ -248,12 +251,49 @@ def test_a_large_object_gets_through_a_line_on_which_it_takes_longer_than_an_ans
     assert (sent.status, sent.error) == (0x0000, None)
 
 
+class Slow(Gate):
+    """Behind which the thread of the association loses the processor."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Go on late."""
+        passed = super().wait(timeout)
+        time.sleep(0.1)
+        return passed
+
+
+def test_the_thread_of_an_association_takes_no_answer_that_another_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it does, with the gate that pynetdicom has: then an answer is waited for until its time is over."""
+    monkeypatch.setattr(association, "Gate", Slow)
+    send_msg = DIMSEServiceProvider.send_msg
+
+    def late(provider: DIMSEServiceProvider, *message: Any) -> None:
+        send_msg(provider, *message)
+        time.sleep(0.2)  # the answer is there before anybody waits for it
+
+    monkeypatch.setattr(DIMSEServiceProvider, "send_msg", late)
+    paths = [write_object(tmp_path) for _ in range(3)]
+    with peer() as there:
+        sent = send(paths, there, Caller(timeout_s=5.0))
+
+    assert [one.error for one in sent] == [None] * len(paths)
+
+
+def test_who_sends_when_the_association_has_just_ended_waits_for_nothing() -> None:
+    with peer() as there, associate(there, CALLER, [build_context(Verification)]) as opened:
+        opened.abort()
+        gate = opened._reactor_checkpoint
+        gate.clear()
+        assert opened._is_paused
+
+
 def test_a_release_that_would_wait_for_ever_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits for a flag of its other thread, which whoever serves a message at that moment takes back."""
     monkeypatch.setattr(association, "_PAUSE_S", 0.2)
     began = time.monotonic()
     with peer() as destination, associate(destination, CALLER, [build_context(Verification)]) as opened:
-        opened._reactor_checkpoint.clear()
+        opened._reactor_checkpoint = threading.Event()  # which closes without a look at who stands there
         time.sleep(0.1)
         opened._is_paused = False
     assert opened.is_aborted

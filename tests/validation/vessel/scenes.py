@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from service.errors import Unusable
 from service.features.case import Case
 from service.phantom.bodies import Ball, Body, Box, Floats, Tube
 from service.phantom.degrade import Degradations, degrade
@@ -127,9 +128,15 @@ def make(seed: int, width: float | None = None) -> Made:
 
 
 def case_of(phases: Mapping[Role, Volume], masks: Mapping[Kind, Region]) -> Case:
-    """The case, all of whose surface is taken as assessable: what is tested here is the vessel alone."""
+    """The case, all of whose surface is taken as assessable: what is tested here is the vessel alone.
+
+    Without a surface where a contour with its error holds no voxel.
+    """
     tumor, zone, liver = masks[Kind.TUMOR], masks[Kind.ABLATION_ZONE], masks[Kind.LIVER]
-    surface = margin_surface(tumor, zone, liver)
+    try:
+        surface = margin_surface(tumor, zone, liver)
+    except Unusable:
+        return Case("1", Role.PORTAL_VENOUS, phases, {}, tumor, zone, liver, None, {}, {}, None, None)
     seen = Visibility(np.ones(len(surface.points), dtype=bool), {})
     return Case("1", Role.PORTAL_VENOUS, phases, {}, tumor, zone, liver, None, {}, {}, surface, seen)
 
