@@ -105,9 +105,14 @@ class _Entity(AE):
         self._connected = False
         self._raw: socket.socket | None = None
 
-    def note_connection(self, _event: Any) -> None:
-        """The other end took the connection."""
+    def note_connection(self, event: Any) -> None:
+        """The other end took the connection. From now on no read or write of it may stand still for longer than the time limit.
+
+        The library takes the limit away once connected, and then waits for its thread without end: an archive that hung in the
+        middle of a PDU held up all that was to follow, for ever.
+        """
         self._connected = True
+        event.assoc.dul.socket.socket.settimeout(self.network_timeout)
 
     def cause(self, association: Any, destination: Destination) -> TryAgain:
         """Why there is no association."""

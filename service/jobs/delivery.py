@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.dicom.destination import Destination, Verify
+from service.errors import TryAgain
 from service.jobs.job import Job
 from service.jobs.verification import Verification
 from service.jobs.visit import LostError, Means, Visit
@@ -124,6 +125,8 @@ class Courier:
             lines.leave(held)
 
     def _keep(self, held: Held, done: threading.Event) -> None:
+        """An index that is away for a moment is asked again."""
         while not done.wait(self.hold_s / 4):
-            if not self.means.index.lines.keep(held, self.clock() + timedelta(seconds=self.hold_s)):
-                return
+            with suppress(TryAgain):
+                if not self.means.index.lines.keep(held, self.clock() + timedelta(seconds=self.hold_s)):
+                    return

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -286,6 +286,49 @@ def test_who_sends_when_the_association_has_just_ended_waits_for_nothing() -> No
         gate = opened._reactor_checkpoint
         gate.clear()
         assert opened._is_paused
+
+
+@contextmanager
+def hanging(where: str) -> Iterator[Destination]:
+    """An archive that answers and then does nothing more: in the middle of a PDU, or without reading what comes."""
+    with peer() as there, socket.create_server(("127.0.0.1", 0)) as door, ExitStack() as held:
+
+        def serve() -> None:
+            with suppress(OSError):
+                near = held.enter_context(door.accept()[0])
+                far = held.enter_context(socket.create_connection((there.host, there.port)))
+                far.sendall(pdu_of(near))
+                answer = pdu_of(far)
+                near.sendall(answer[:3] if where == "answer to the request" else answer)
+                if where == "answer to an object":
+                    near.recv(1)
+                    near.sendall(b"\x04\x00\x00")
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield replace(there, port=door.getsockname()[1])
+
+
+def pdu_of(connection: socket.socket) -> bytes:
+    """The next one, whole."""
+    head = connection.recv(6, socket.MSG_WAITALL)
+    return head + connection.recv(int.from_bytes(head[2:], "big"), socket.MSG_WAITALL)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("where", ["answer to the request", "answer to an object", "reading"])
+def test_an_archive_that_hangs_is_given_up_and_tried_again(tmp_path: Path, where: str) -> None:
+    """The DICOM library waits for its own thread, which waited for such a peer without end, and all deliveries with it."""
+    path = write_object(tmp_path)
+    dataset = dcmread(path)
+    dataset.add_new("PixelData", "OW", bytes(12_000_000))  # more than lies on the way
+    dataset.save_as(path)
+
+    with hanging(where) as there:
+        try:
+            (sent,) = send([path], there, Caller(timeout_s=0.5))
+        except TryAgain:
+            return
+    assert isinstance(sent.error, TryAgain)
 
 
 def test_a_release_that_would_wait_for_ever_ends(monkeypatch: pytest.MonkeyPatch) -> None:

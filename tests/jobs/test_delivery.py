@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from pynetdicom.sop_class import Comprehensive3DSRStorage
 
 from service.dicom.archive import Archive, Archived
 from service.dicom.destination import Destination, Verify, parse_destination
+from service.errors import TryAgain
 from service.jobs.delivery import Courier
 from service.jobs.job import Job
 from service.jobs.pauses import Pauses
+from service.store.lines import Lines
 from service.store.orders import Order, Queue
 from service.store.records import DeliveryState, State
+from service.store.way import Held
 from tests.dicom.promiser import Promiser
 from tests.dicom.test_dicomweb import serving
 from tests.jobs.conftest import STUDY, Store
@@ -331,6 +335,27 @@ def test_a_worker_that_was_thought_dead_and_comes_back_does_no_harm(store: Store
     assert {(one.state, one.attempts) for one in store.index.deliveries(STUDY)} == {(DeliveryState.SENT, 1)}
     assert store.index.lines.line("pacs").failures == 0
     assert the_study(store)[0] is State.DONE
+
+
+def test_an_index_that_is_away_for_a_moment_costs_no_hold_on_a_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else another worker would send beside the one that is at it."""
+    pacs = Destination("pacs", "PACS", "127.0.0.1", 1)
+    keep, asked, kept = Lines.keep, [], threading.Event()
+
+    def away_once(lines: Lines, held: Held, until: datetime) -> bool:
+        asked.append(until)
+        if len(asked) == 1:
+            raise TryAgain("store.unavailable", "The index cannot be reached.")
+        try:
+            return keep(lines, held, until)
+        finally:
+            kept.set()
+
+    monkeypatch.setattr(Lines, "keep", away_once)
+    courier = Courier(store.means(), (pacs,), "worker-1", hold_s=0.4)
+    with courier._holding(pacs) as held:
+        assert held is not None
+        assert kept.wait(20)
 
 
 def test_what_was_sent_can_be_sent_again_on_wish(store: Store, job: Job, archive: Archive) -> None:
