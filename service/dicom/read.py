@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from service.dicom.attributes import BROKEN
 from service.dicom.headers import read_instance
@@ -20,6 +21,8 @@ from service.volumes.build import PixelPlane
 from service.volumes.volume import Array
 
 OpenPath = Callable[[str], Path]
+Headers = MutableMapping[str, Dataset]
+_PIXELS = 0x7FE00000  # the first tag of the group that holds them
 _MOSAIC_WORDS = frozenset({"MOSAIC", "VFRAME"})
 
 
@@ -61,8 +64,8 @@ def read_file(path: Path, content: str) -> Instance:
         raise Unusable("dicom.unreadable", f"The header cannot be understood ({type(fault).__name__}).") from fault
 
 
-def read_planes(phase: Phase, open_path: OpenPath) -> tuple[PixelPlane, ...]:
-    """The decoded planes of a phase in its order, float32.
+def read_planes(phase: Phase, open_path: OpenPath, headers: Headers | None = None) -> tuple[PixelPlane, ...]:
+    """The decoded planes of a phase in its order, float32. What was read beside the pixels goes into `headers`, by content.
 
     Stored values pass through the real-world map when every plane of the phase has one, else through each plane's own
     rescale: a volume never mixes the two units.
@@ -72,7 +75,7 @@ def read_planes(phase: Phase, open_path: OpenPath) -> tuple[PixelPlane, ...]:
     """
     for plane in phase.planes:
         _require_place(plane)
-    stored = [frame for instance, planes in _by_instance(phase) for frame in _stored(instance, planes, open_path)]
+    stored = [frame for instance, planes in _by_instance(phase) for frame in _stored(instance, planes, open_path, headers)]
     real = all(maps.real_world is not None for _, maps in stored)
     values = (_chosen(maps, real=real).apply(frame) for frame, maps in stored)
     return tuple(_pixel_plane(plane, array) for plane, array in zip(phase.planes, values, strict=True))
@@ -84,11 +87,22 @@ def _by_instance(phase: Phase) -> list[tuple[Instance, list[Plane]]]:
     return [(run[0].instance, run) for _, planes in runs if (run := list(planes))]
 
 
-def _stored(instance: Instance, planes: list[Plane], open_path: OpenPath) -> list[tuple[NDArray[Any], Maps]]:
+def _stored(
+    instance: Instance, planes: list[Plane], open_path: OpenPath, headers: Headers | None
+) -> list[tuple[NDArray[Any], Maps]]:
     """The frames of one instance as they were stored, with their maps."""
     dataset = read_dataset(open_path(instance.content), pixels=True)
     numbers = [plane.frame.number for plane in planes]
-    return list(zip(decode_frames(dataset, numbers, _name(planes[0])), read_maps(dataset, numbers), strict=True))
+    found = list(zip(decode_frames(dataset, numbers, _name(planes[0])), read_maps(dataset, numbers), strict=True))
+    if headers is not None:
+        headers[instance.content] = _without_pixels(dataset)
+    return found
+
+
+def _without_pixels(dataset: Dataset) -> Dataset:
+    for tag in [tag for tag in dataset.keys() if tag >= _PIXELS]:  # noqa: SIM118 - a data set iterates over elements
+        del dataset[tag]
+    return dataset
 
 
 def _chosen(maps: Maps, *, real: bool) -> ValueMap:

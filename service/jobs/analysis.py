@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -19,7 +19,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from service.dicom.drawings import read_drawings
-from service.dicom.read import Unreadable, read_instances, read_planes
+from service.dicom.read import Headers, Unreadable, read_instances, read_planes
 from service.errors import Faulty, Unusable
 from service.jobs.messages import MadeFile
 from service.jobs.software import software
@@ -80,16 +80,16 @@ def analyse_files(
     `progress` hears a stage and percents from 0 to 100.
     """
     read: ReadStudy | None = None
-    so_far = Outcome()
+    so_far, headers = Outcome(), dict[str, Dataset]()
     try:
-        read = read_study(paths, options, created_at, content_version=content_version, earlier=earlier)
+        read = read_study(paths, options, created_at, content_version=content_version, earlier=earlier, headers=headers)
         so_far = Outcome(phases=understood(read.study, read.roles), compared=read.compared)
         progress("read", 20)
         result = analyse(read, options, lambda stage, percent: progress(stage, 20 + percent * 7 // 10), _network(options))
         progress("report", 92)
         from service.report.compose import compose
 
-        made = compose(result, source_headers(result, read.study.drawings), options)
+        made = compose(result, source_headers(result, read.study.drawings, headers), options)
         return replace(so_far, record=to_record(result), made=made)
     except Faulty as fault:
         return replace(so_far, code=fault.code, sentence=fault.sentence, failed=True)
@@ -114,7 +114,7 @@ def _refused(read: ReadStudy | None, fault: Unusable, options: AnalysisOptions, 
 
     result = _without_findings(read)
     try:
-        made = compose_refusal(result, source_headers(result, ()), f"{fault.sentence} [{fault.code}]")
+        made = compose_refusal(result, source_headers(result, (), {}), f"{fault.sentence} [{fault.code}]")
     except Faulty as own:
         return replace(refused, code=own.code, sentence=own.sentence, failed=True)
     return replace(refused, made=made)
@@ -143,8 +143,9 @@ def read_study(
     *,
     content_version: str,
     earlier: Earlier = NOTHING_EARLIER,
+    headers: Headers | None = None,
 ) -> ReadStudy:
-    """Headers, roles, pixels of the phases that have a use, and drawings.
+    """Headers, roles, pixels of the phases that have a use, and drawings. `headers` gets those of the files of these phases.
 
     Raises:
         Unusable: No file of it can be read.
@@ -173,7 +174,7 @@ def read_study(
         left_out=_left_out(unreadable, study),
     )
     used = (use.phase for use in choose_phases(read) if use.used)  # the pixels of the others are never decoded
-    planes, undecoded = _decoded(used)
+    planes, undecoded = _decoded(used, headers)
     return replace(read, planes=planes, undecoded=undecoded)
 
 
@@ -185,11 +186,14 @@ def content_version_of(paths: Iterable[Path]) -> str:
     return content_version(rows)
 
 
-def source_headers(result: Result, drawings: Iterable[Instance]) -> tuple[Dataset, ...]:
-    """The headers of all instances that the result was measured on: the images in the order of the phases, then drawings."""
+def source_headers(result: Result, drawings: Iterable[Instance], read: Mapping[str, Dataset]) -> tuple[Dataset, ...]:
+    """The headers of all instances that the result was measured on: the images in the order of the phases, then drawings.
+
+    Those that were `read` already are not read again.
+    """
     images = (plane.instance for use in result.phases if use.used for plane in use.phase.planes)
     unique = dict.fromkeys(instance.content for instance in chain(images, drawings))
-    return tuple(_header(Path(content)) for content in unique)
+    return tuple(read[content] if content in read else _header(Path(content)) for content in unique)
 
 
 def write_made(outcome: Outcome, folder: Path) -> tuple[MadeFile, ...]:
@@ -211,13 +215,13 @@ def _left_out(unreadable: Iterable[Unreadable], study: Study) -> tuple[str, ...]
     return tuple(f"{sentence} ({count} times)" if count > 1 else sentence for sentence, count in counted.items())
 
 
-def _decoded(phases: Iterable[Phase]) -> tuple[dict[str, tuple[PixelPlane, ...]], dict[str, str]]:
+def _decoded(phases: Iterable[Phase], headers: Headers | None) -> tuple[dict[str, tuple[PixelPlane, ...]], dict[str, str]]:
     """The planes of each phase that can be decoded, and why the others cannot, by `Phase.key`."""
     planes: dict[str, tuple[PixelPlane, ...]] = {}
     faults: dict[str, str] = {}
     for phase in phases:
         try:
-            planes[phase.key] = read_planes(phase, Path)
+            planes[phase.key] = read_planes(phase, Path, headers)
         except Unusable as fault:
             faults[phase.key] = fault.sentence
     return planes, faults
