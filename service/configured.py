@@ -12,7 +12,7 @@ from service.dicom.destination import EXPLICIT, IMPLICIT, Caller, Destination, L
 from service.dicom.tls import Credentials
 from service.jobs.limits import bearable
 from service.jobs.pauses import Pauses
-from service.options import AnalysisOptions, RoleRule
+from service.options import AnalysisOptions, ExamRule, RoleRule
 from service.settings import DestinationTable, Settings
 from service.study.complete import CompletionRule
 from service.study.required import Requirement, When
@@ -44,6 +44,7 @@ def options_of(settings: Settings) -> AnalysisOptions:
         patient_on_page=settings.report.patient_on_page,
         network=settings.analysis.network,
         roles=tuple(RoleRule(**table.model_dump()) for table in settings.analysis.role),
+        exams=tuple(ExamRule(**table.model_dump()) for table in settings.analysis.exam),
     )
 
 

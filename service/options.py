@@ -23,13 +23,21 @@ class RoleRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ExamRule:
+    """What an exam is where its study description has this form: `exam` is the value of an `ExamClass`, "*" any text."""
+
+    exam: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisOptions:
     """What can change a number, and which objects are made.
 
     `labels`: (code or word, kind of region) pairs that go before the built-in table. `outputs`: the roles of the objects, in
     any order; `patient_on_page`: what identifies the patient on pages and pictures ("none", "id" or "name"). `roles`: what
-    people said about phases, the first that fits counts. `network`: the folder of a
-    network, "" for none. `seeds`: points in the ablation zone (LPS mm) and `procedure_at`: the
+    people said about phases, `exams`: what exams are by their description; the first that fits counts. `network`: the folder
+    of a network, "" for none. `seeds`: points in the ablation zone (LPS mm) and `procedure_at`: the
     time of the ablation (hospital time), both said by a person about this study.
     """
 
@@ -38,6 +46,7 @@ class AnalysisOptions:
     outputs: tuple[str, ...] = OUTPUTS
     patient_on_page: str = "none"
     roles: tuple[RoleRule, ...] = ()
+    exams: tuple[ExamRule, ...] = ()
     network: str = ""
     seeds: tuple[tuple[float, float, float], ...] = ()
     procedure_at: datetime | None = None

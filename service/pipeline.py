@@ -13,7 +13,7 @@ from datetime import datetime
 from service.errors import Unusable
 from service.features.case import Case
 from service.features.table import measure
-from service.options import AnalysisOptions
+from service.options import AnalysisOptions, ExamRule
 from service.regions.agreement import disagreement
 from service.regions.coverage import liver_left_out
 from service.regions.drawn_on import images_of
@@ -28,7 +28,7 @@ from service.report.verdict import verdict
 from service.study.coverage import missing_slices
 from service.study.identity import Compared
 from service.study.model import Phase, Role, RoleGuess, Study, Vector
-from service.study.timeline import Interval, acquired_at, classify_exam
+from service.study.timeline import Interval, exam_of
 from service.volumes.align import Aligned, align
 from service.volumes.brightening import contradictions
 from service.volumes.build import PixelPlane, SliceQuality, build_volume, slice_quality
@@ -61,6 +61,7 @@ class ReadStudy:
     predecessors: tuple[str, ...] = ()
     compared: Compared = field(default_factory=Compared)
     procedure_at: datetime | None = None
+    exams: tuple[ExamRule, ...] = ()
     seeds: tuple[Vector, ...] = ()
     undecoded: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
@@ -210,7 +211,7 @@ def _fitted(reference: Volume, moving: Volume) -> Aligned | Unusable:
 
 
 def _result(read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...]) -> Result:
-    cases = _cases(exam, regions, uses, classify_exam(acquired_at(read.study), read.procedure_at))
+    cases = _cases(exam, regions, uses, exam_of(read.study, read.procedure_at, read.exams))
     drawn = [case.tumor.tracking_uid if case.tumor is not None else "" for case in cases]
     tracked = tracking_uids(read.study.study_instance_uid, [case.label for case in cases], drawn, read.compared.tumors)
     tumors = tuple(_tumor_result(case, uid) for case, uid in zip(cases, tracked, strict=True))
@@ -294,7 +295,7 @@ def _warnings(
     read: ReadStudy, exam: Exam, regions: Regions, uses: tuple[PhaseUse, ...], tumors: tuple[TumorResult, ...]
 ) -> tuple[str, ...]:
     """What a reader of the result must know beside the findings."""
-    said = [classify_exam(acquired_at(read.study), read.procedure_at).sentence]
+    said = [exam_of(read.study, read.procedure_at, read.exams).sentence]
     quality, sentence = slice_quality(exam.phases[exam.reference])
     if quality is not SliceQuality.GOOD:
         said.append(sentence)

@@ -2,10 +2,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.configured import destinations_of, listener_tls, syntax_words, when_of
+from service.configured import destinations_of, listener_tls, options_of, syntax_words, when_of
 from service.dicom.destination import EXPLICIT, IMPLICIT, Destination, Verify
 from service.dicom.tls import Credentials
-from service.settings import Completion, DestinationTable, DestinationTls, ListenerTable, ListenerTls, Settings
+from service.options import ExamRule
+from service.settings import (
+    Analysis,
+    Completion,
+    DestinationTable,
+    DestinationTls,
+    ExamTable,
+    ListenerTable,
+    ListenerTls,
+    Settings,
+)
 
 
 def test_a_destination_without_profile_gets_everything() -> None:
@@ -60,3 +70,8 @@ def test_what_a_study_must_hold_is_modalities_and_roles_of_series() -> None:
     required = when_of(Settings(completion=table)).required
     assert (required.groups, required.longest_s) == ((("SEG", "RTSTRUCT"),), 60.0)
     assert required.roles == (("portal_venous", "delayed"), ("t2",))
+
+
+def test_a_rule_about_exams_reaches_the_analysis() -> None:
+    table = Analysis(exam=(ExamTable(exam="followup", description="MR liver*"),))
+    assert options_of(Settings(analysis=table)).exams == (ExamRule("followup", "MR liver*"),)

@@ -15,7 +15,7 @@ from service.features import enhancement, margin, table, vessel
 from service.features.case import Case
 from service.features.finding import Finding, Status
 from service.jobs.analysis import read_study
-from service.options import AnalysisOptions, EarlierExam
+from service.options import AnalysisOptions, EarlierExam, ExamRule
 from service.phantom.degrade import TYPICAL
 from service.phantom.patient import PhantomPatient, render
 from service.phantom.recipe import Wish, random_recipe
@@ -283,7 +283,15 @@ def test_12_no_report_can_be_read_as_verified() -> None:
 def test_13_an_ice_ball_is_not_taken_for_the_24_hour_exam(read: ReadStudy, hours: float) -> None:
     """During the procedure and shortly after it what is frozen is larger than what stays; before it there is no zone at all."""
     begins = min(plane.frame.acquired_at for phase in read.study.phases for plane in phase.planes if plane.frame.acquired_at)
-    result = analyse(replace(read, procedure_at=begins - timedelta(hours=hours)), OPTIONS)
+    _no_margin(analyse(replace(read, procedure_at=begins - timedelta(hours=hours)), OPTIONS))
+
+
+def test_13_nor_one_that_a_rule_calls_periprocedural(read: ReadStudy) -> None:
+    """Where nobody gave the time of the ablation, its description may say what it is."""
+    _no_margin(analyse(replace(read, exams=(ExamRule("periprocedural", "*"),)), OPTIONS))
+
+
+def _no_margin(result: Result) -> None:
     said = of(result)
     assert said.status is Status.NOT_ASSESSABLE
     assert said.reason is not None

@@ -88,6 +88,8 @@ def write(folder: Path, text: str) -> Path:
         ("[listener", "is not TOML"),
         ("[completion]\nquiet_s = 0", "completion.quiet_s"),
         ('[completion]\nrequire = ["SEG|portal_venous"]', "completion.require.0: must be modalities"),
+        ('[analysis]\nexam = [{ exam = "24h", description = "liver" }]', "analysis.exam.0.exam"),
+        ('[analysis]\nexam = [{ exam = "followup", description = "**" }]', "say which exams: description needs a word"),
         ('[completion]\nrequire = ["portal"]', 'roles of series ("portal_venous|delayed")'),
     ],
 )

@@ -39,6 +39,7 @@ def read_instance(dataset: Dataset, content: str) -> Instance:
         series_number=integer(dataset, "SeriesNumber"),
         instance_number=integer(dataset, "InstanceNumber"),
         series_description=text(dataset, "SeriesDescription"),
+        study_description=text(dataset, "StudyDescription"),
         protocol_name=text(dataset, "ProtocolName"),
         body_part=_body_part(dataset, groups),
         frame_of_reference_uid=text(dataset, "FrameOfReferenceUID"),

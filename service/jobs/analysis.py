@@ -33,6 +33,7 @@ from service.study.identity import Compared, compare, identity_of
 from service.study.model import Instance, Phase, Study
 from service.study.overrule import Understood, rules_for, understood
 from service.study.roles import assign_roles
+from service.study.timeline import rule_for
 from service.volumes.build import PixelPlane
 
 if TYPE_CHECKING:
@@ -156,9 +157,9 @@ def read_study(
     study = assemble(instances)
     drawings = read_drawings(study.drawings, Path, unreadable.append)
     roles = assign_roles(study, options.roles)
-    used_options = replace(
-        options, roles=rules_for(study, roles, options.roles)
-    )  # a rule about another scanner changes nothing
+    exam = rule_for(study, options.exams)
+    # a rule about another scanner or exam changes nothing
+    used_options = replace(options, roles=rules_for(study, roles, options.roles), exams=(exam,) if exam else ())
     read = ReadStudy(
         study=study,
         roles=roles,
@@ -169,6 +170,7 @@ def read_study(
         predecessors=earlier.predecessors,
         compared=compare(identity_of(study.patient), earlier.exams),
         procedure_at=options.procedure_at,
+        exams=used_options.exams,
         seeds=options.seeds,
         software=software(used_options),
         left_out=_left_out(unreadable, study),

@@ -9,7 +9,7 @@ from service.settings.dicomweb import DicomWeb
 from service.settings.encryption import DestinationTls, ListenerTls
 from service.settings.everything import Settings
 from service.settings.load import BadConfig, load
-from service.settings.measuring import Analysis, Drawn, Report
+from service.settings.measuring import Analysis, Drawn, ExamTable, Report
 from service.settings.receiving import Completion, Database, ListenerTable, Storage
 from service.settings.running import Log, Metrics, Web, Worker
 from service.settings.sending import Delivery, DestinationTable
@@ -24,6 +24,7 @@ __all__ = [
     "DestinationTls",
     "DicomWeb",
     "Drawn",
+    "ExamTable",
     "ListenerTable",
     "ListenerTls",
     "Log",

@@ -34,6 +34,19 @@ class RoleTable(Table):
         return self
 
 
+class ExamTable(Table):
+    """What an exam is where its study description has this form, "*" for any text."""
+
+    exam: Literal["baseline", "periprocedural", "postablation_24h", "followup"]
+    description: str
+
+    @model_validator(mode="after")
+    def _about_something(self) -> ExamTable:
+        if not self.description.strip("*? "):
+            raise ValueError("say which exams: description needs a word beside * and ?")
+        return self
+
+
 class Analysis(Table):
     """How a study is analysed, and what one analysis may use.
 
@@ -50,6 +63,7 @@ class Analysis(Table):
     parallel_in_all: Annotated[int, Field(ge=0)] = 0
     drawn: Drawn = Drawn()
     role: tuple[RoleTable, ...] = ()
+    exam: tuple[ExamTable, ...] = ()
     network: str = ""
 
     @model_validator(mode="after")

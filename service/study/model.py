@@ -101,6 +101,7 @@ class Instance:
     series_number: int | None = None
     instance_number: int | None = None
     series_description: str = ""
+    study_description: str = ""
     protocol_name: str = ""
     body_part: str = ""
     frame_of_reference_uid: str = ""

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
+from service.options import ExamRule
 from service.study.model import Phase, Study
 
 EARLIEST_H, LATEST_H = 12.0, 72.0  # quality gate Q3
@@ -53,6 +55,28 @@ def classify_exam(acquired_at: datetime | None, procedure_at: datetime | None) -
     return Interval(exam_class, hours, f"{_distance(hours)}: {_MEANING[exam_class]}.")
 
 
+def exam_of(study: Study, procedure_at: datetime | None, rules: Sequence[ExamRule] = ()) -> Interval:
+    """What the exam is: by the time of the procedure, else by a rule about its description.
+
+    Where the time is known it counts, whatever a rule says: it is about this patient.
+    """
+    timed = classify_exam(acquired_at(study), procedure_at)
+    if timed.exam_class is not ExamClass.UNKNOWN:
+        return timed
+    rule = rule_for(study, rules)
+    if rule is None:
+        return timed
+    exam_class = ExamClass(rule.exam)
+    by = "by its study description and a rule of this installation"
+    return Interval(exam_class, None, f"Interval to the ablation unknown; {by}: {_MEANING[exam_class]}.")
+
+
+def rule_for(study: Study, rules: Sequence[ExamRule]) -> ExamRule | None:
+    """The first rule whose form all images of the study have in their study description."""
+    said = {image.study_description.casefold() for series in study.series for image in series.instances}
+    return next((rule for rule in rules if said and all(_has_form(one, rule.description) for one in said)), None)
+
+
 def acquired_at(study: Study) -> datetime | None:
     """When the first image of the study was made; the study time where no image says."""
     times = [time for phase in study.phases if (time := phase_time(phase)) is not None]
@@ -85,6 +109,11 @@ def _offset(phase: Phase) -> float | None:
 def phase_time(phase: Phase) -> datetime | None:
     """When the first plane of the phase was made."""
     return min((plane.frame.acquired_at for plane in phase.planes if plane.frame.acquired_at is not None), default=None)
+
+
+def _has_form(description: str, form: str) -> bool:
+    """Whether the (folded) description is of this form: "*" any text, "?" one character, all else as it stands."""
+    return fnmatchcase(description, form.casefold().replace("[", "[[]"))
 
 
 _MEANING = {

@@ -32,6 +32,7 @@ def test_a_classic_image_has_one_frame_with_all_that_its_header_says() -> None:
         SeriesNumber=4,
         InstanceNumber=17,
         SeriesDescription="T1 arterial",
+        StudyDescription="MR liver 24 h",
         ProtocolName="liver",
         BodyPartExamined="LIVER",
         DeviceUID="1.5",
@@ -68,6 +69,7 @@ def test_a_classic_image_has_one_frame_with_all_that_its_header_says() -> None:
     (frame,) = instance.frames
     assert (instance.content, instance.sop_instance_uid, instance.series_instance_uid) == ("key", "1.2.3.4", "1.2.3")
     assert (instance.series_number, instance.instance_number, instance.rows, instance.columns) == (4, 17, 208, 256)
+    assert instance.study_description == "MR liver 24 h"
     assert (instance.series_description, instance.protocol_name, instance.body_part) == ("T1 arterial", "liver", "LIVER")
     assert (instance.device_uid, instance.device_serial, instance.slice_thickness) == ("1.5", "42", 3.0)
     assert instance.transfer_syntax_uid == "1.2.840.10008.1.2.1"

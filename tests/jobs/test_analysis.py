@@ -17,7 +17,7 @@ from service.jobs.lacking import lacking
 from service.jobs.messages import ANSWER, REQUEST, Answer, Request
 from service.jobs.software import software
 from service.jobs.truth import Verdict, compare
-from service.options import AnalysisOptions, Earlier, EarlierExam
+from service.options import AnalysisOptions, Earlier, EarlierExam, ExamRule
 from service.phantom.patient import PhantomPatient
 from service.phantom.write import write_study
 from service.report import compose
@@ -179,6 +179,17 @@ def test_the_folder_and_the_service_give_the_content_the_same_name(paths: list[P
             index.add_instance(received(read_header(path), kept, WHEN + timedelta(seconds=number)))
         version = index.close_version(read_header(some[0]).study_instance_uid, WHEN)
     assert version.content_version == content_version_of(some)
+
+
+def test_a_rule_about_exams_is_in_the_hash_of_those_that_it_fits_alone(paths: list[Path]) -> None:
+    """So what a rule about other exams changes is no new result of this one."""
+    one = [path for path in paths if dcmread(path, stop_before_pixels=True).Modality != "SEG"][:1]
+    fits, other = ExamRule("followup", "*"), ExamRule("followup", "CT of the head")
+    with_both, with_other, without = (
+        read_study(one, AnalysisOptions(exams=rules), WHEN, content_version="abc") for rules in ((other, fits), (other,), ())
+    )
+    assert (with_both.exams, with_other.exams) == ((fits,), ())
+    assert with_other.software == without.software != with_both.software
 
 
 def test_every_option_is_in_the_hash() -> None:

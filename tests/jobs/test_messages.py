@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.jobs.messages import ANSWER, REQUEST, Answer, Request
-from service.options import AnalysisOptions, Earlier, EarlierExam, Identity, RoleRule
+from service.options import AnalysisOptions, Earlier, EarlierExam, ExamRule, Identity, RoleRule
 from service.study.identity import Compared, Doubt
 from service.study.overrule import Understood
 
@@ -21,6 +21,7 @@ def test_a_request_comes_back_as_it_was() -> None:
     options = AnalysisOptions(
         segmenters=("drawn", "network", "classical"),
         roles=(RoleRule("arterial", "SIEMENS Sola 1", "liver", "vibe", 2),),
+        exams=(ExamRule("followup", "mr liver*"),),
         network="/somewhere",
         seeds=((1.0, -2.5, 3.0),),
         procedure_at=datetime(2026, 2, 28, 10, 0),  # noqa: DTZ001 - hospital time
