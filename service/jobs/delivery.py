@@ -35,10 +35,14 @@ class Courier:
         return self.means.clock()
 
     def plan(self, job: Job) -> None:
-        """Every object to every destination that wants it."""
+        """Every object to every destination that wants it.
+
+        Raises:
+            StaleError: The job was ended, or begun anew by somebody else.
+        """
         wanted = {destination.name: destination.objects for destination in self.destinations}
         study, content = job.study_instance_uid, job.content_version
-        self.means.index.plan_deliveries(study, content, list(wanted), self.clock(), wanted)
+        self.means.index.plan_deliveries(study, content, list(wanted), self.clock(), wanted, attempt=job.attempt)
 
     def outlook(self) -> str:
         """What a study that is sent now has to expect: one sentence."""

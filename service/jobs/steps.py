@@ -22,6 +22,7 @@ from service.store.files import Files
 from service.store.index import Index
 from service.store.orders import Start
 from service.store.records import Begin, MadeObject, State
+from service.store.versions import StaleError
 from service.store.work import KILLED
 from service.study.required import RECEIVING, Groups, Requirement, waits
 
@@ -73,7 +74,7 @@ class Steps:
             return After.NOTHING
         try:
             return self._analysed(job, tries_left)
-        except Unwanted:
+        except (Unwanted, StaleError):
             return After.NOTHING
         finally:
             self.owed.add(job.key)
@@ -131,7 +132,8 @@ class Steps:
         """Fill the outbox; False when a newer version of the study took over."""
         if not self.index.set_progress(job.study_instance_uid, job.content_version, "deliver", 95, attempt=job.attempt):
             return False
-        self.courier.plan(job)  # before the state: a study that is delivering with an empty outbox has arrived
+        with suppress(StaleError):
+            self.courier.plan(job)  # before the state: a study that is delivering with an empty outbox has arrived
         return self._state(job, State.DELIVERING, self.courier.outlook())
 
     def give_up(self, job: Job, sentence: str) -> None:
@@ -162,9 +164,9 @@ class Steps:
     def _understood(self, job: Job, request: Request, answer: Answer) -> None:
         """Keep what the analysis made of the series and of earlier exams, whether there is a result or not."""
         study, content = job.study_instance_uid, job.content_version
-        self.index.save_phases(study, content, [asdict(one) for one in answer.phases])
+        self.index.save_phases(study, content, [asdict(one) for one in answer.phases], attempt=job.attempt)
         if answer.compared is not None:
-            self.index.priors.keep((study, content), answer.compared, request.earlier.exams, self.courier.clock())
+            self.index.priors.keep(job.key, answer.compared, request.earlier.exams, self.courier.clock())
 
     def _options(self, study_uid: str) -> AnalysisOptions:
         """The configured options with what people said, which goes before them."""
@@ -203,7 +205,7 @@ class Steps:
             return
         # what it had before, by other settings, is its result no more
         if self._state(job, State.NOTHING_TO_DO, answer.sentence):
-            self.index.save_refusal(job.study_instance_uid, job.content_version, "", ())
+            self.index.save_refusal(job.study_instance_uid, job.content_version, "", (), attempt=job.attempt)
         self._unusable(job, answer)
 
     def _unusable(self, job: Job, answer: Answer) -> None:
@@ -214,17 +216,18 @@ class Steps:
 
         Raises:
             Unwanted: The job was cancelled, or begun anew elsewhere: another one makes the result.
+            StaleError: It was begun anew while the objects were written.
         """
         if not self.index.work.is_wanted(job.key):
             raise Unwanted
         made = [_keep(self.files, one, folder) for one in answer.made]
         study, content = job.study_instance_uid, job.content_version
         if answer.record is None:
-            self.index.save_refusal(study, content, answer.sentence, made)
+            self.index.save_refusal(study, content, answer.sentence, made, attempt=job.attempt)
             self._unusable(job, answer)
         else:
             at = self.index.version(study, content).closed_at
-            self.index.save_result(study, content, answer.record, made, at)
+            self.index.save_result(study, content, answer.record, made, at, attempt=job.attempt)
         self.index.work.reached(job.key, Begin.DELIVER)
 
     def _state(self, job: Job, state: State, sentence: str) -> bool:

@@ -222,31 +222,37 @@ class Index:
         with self._database.read() as connection:
             return told.told(connection, study_uid)
 
-    def save_phases(self, study_uid: str, content_version: str, phases: Sequence[Mapping[str, Any]]) -> None:
-        """Keep how the series of a version were understood."""
+    def save_phases(
+        self, study_uid: str, content_version: str, phases: Sequence[Mapping[str, Any]], *, attempt: int | None = None
+    ) -> None:
+        """Keep how the series of a version were understood; `attempt` as with the results."""
         with self._database.write() as connection:
+            versions.must_be_at(connection, study_uid, content_version, attempt)
             told.save_phases(connection, study_uid, content_version, phases)
 
-    # Results
+    # Results. With `attempt` it is the job of that attempt that speaks: StaleError when its version was begun anew.
 
     def save_result(
-        self, study_uid: str, content_version: str, record: Mapping[str, Any], made: Sequence[MadeObject], at: datetime
+        self,
+        study_uid: str,
+        content_version: str,
+        record: Mapping[str, Any],
+        made: Sequence[MadeObject],
+        at: datetime,
+        *,
+        attempt: int | None = None,
     ) -> None:
-        """Keep the result of a version and its objects, in sending order; repeating it is harmless.
-
-        Raises:
-            Unusable: when there is no such version.
-        """
+        """Keep the result of a version and its objects, in sending order; repeating it is harmless."""
         with self._database.write() as connection:
+            versions.must_be_at(connection, study_uid, content_version, attempt)
             outbox.save_result(connection, study_uid, content_version, record, made, at)
 
-    def save_refusal(self, study_uid: str, content_version: str, refusal: str, made: Sequence[MadeObject]) -> None:
-        """Keep why a version has no result with the objects that say so; a result of before counts no more.
-
-        Raises:
-            Unusable: when there is no such version.
-        """
+    def save_refusal(
+        self, study_uid: str, content_version: str, refusal: str, made: Sequence[MadeObject], *, attempt: int | None = None
+    ) -> None:
+        """Keep why a version has no result with the objects that say so; a result of before counts no more."""
         with self._database.write() as connection:
+            versions.must_be_at(connection, study_uid, content_version, attempt)
             outbox.save_refusal(connection, study_uid, content_version, refusal, made)
 
     def plan_deliveries(
@@ -256,12 +262,15 @@ class Index:
         destinations: Sequence[str],
         at: datetime,
         only: outbox.Only = MappingProxyType({}),
+        *,
+        attempt: int | None = None,
     ) -> list[Delivery]:
         """Put the objects of a version on their way to `destinations`, once; older ones still waiting are superseded.
 
         `only` names the roles that a destination gets; one that it does not name, or has no role for, gets all.
         """
         with self._database.write() as connection:
+            versions.must_be_at_work(connection, study_uid, content_version, attempt)
             return outbox.plan_deliveries(connection, (study_uid, content_version), destinations, at, only)
 
     def deliveries(

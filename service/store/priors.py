@@ -13,7 +13,7 @@ from service.options import EarlierExam, Identity
 from service.store.arrivals import note
 from service.store.database import Database
 from service.store.schema import event, study, version
-from service.store.versions import change, version_of
+from service.store.versions import change, must_be_at, version_of
 from service.study.identity import Compared
 
 MOST = 8  # exams that are offered: a patient is seen a few times after an ablation
@@ -38,18 +38,24 @@ class Priors:
             rows = [] if OFFERED in bound else _newest(connection, study_uid, content)
             return tuple(_exam(one) for one in bound.get(OFFERED, [_found(connection, row) for row in rows]))
 
-    def keep(self, of: tuple[str, str], compared: Compared, offered: Sequence[EarlierExam], at: datetime) -> None:
-        """Keep who a version (`of`: study, content) is of, and on which of the `offered` exams it goes on."""
+    def keep(self, of: tuple[str, str, int], compared: Compared, offered: Sequence[EarlierExam], at: datetime) -> None:
+        """Keep who the version of the job `of` is of, and on which of the `offered` exams it goes on.
+
+        Raises:
+            StaleError: The job was begun anew by somebody else.
+        """
+        study_uid, content, attempt = of
         exam, prior = compared.exam, None
         if exam is not None:
             prior = {**asdict(exam), OFFERED: [asdict(one) for one in offered]}
         with self._database.write() as connection:
-            change(connection, *of, identity=asdict(compared.identity), prior=prior)
+            must_be_at(connection, study_uid, content, attempt)
+            change(connection, study_uid, content, identity=asdict(compared.identity), prior=prior)
             if exam is not None:
                 said = f"An earlier exam of the patient is known: study {exam.study_instance_uid}, tumors: {len(exam.tumors)}."
-                _note_once(connection, of[0], "prior", said, at)
+                _note_once(connection, study_uid, "prior", said, at)
             for one in compared.doubts:
-                _note_once(connection, of[0], "prior_refused", f"{one.sentence} It is study {one.study_instance_uid}.", at)
+                _note_once(connection, study_uid, "prior_refused", f"{one.sentence} It is study {one.study_instance_uid}.", at)
 
 
 def _note_once(connection: Connection, study_uid: str, word: str, sentence: str, at: datetime) -> None:

@@ -55,6 +55,22 @@ def renew(connection: Connection, of: Version, **more: Any) -> Version:
     return version_of(connection, of.study_instance_uid, of.content_version)
 
 
+class StaleError(Exception):
+    """The job that speaks was ended, or begun anew by somebody else: what it says counts for nothing."""
+
+
+def must_be_at(connection: Connection, study_uid: str, content: str, attempt: int | None) -> None:
+    """Raises StaleError when the job of this attempt was begun anew."""
+    if attempt is not None and version_of(connection, study_uid, content).attempt != attempt:
+        raise StaleError
+
+
+def must_be_at_work(connection: Connection, study_uid: str, content: str, attempt: int | None) -> None:
+    """Raises StaleError also when the job of this attempt was ended, or newer content is there."""
+    if attempt is not None and not _may_change(connection, study_uid, content, attempt):
+        raise StaleError
+
+
 def content_version(rows: Sequence[Row[Any]]) -> str:
     """First 12 hex digits of the SHA-256 over the sorted pairs of SOP Instance UID and content hash."""
     digest = hashlib.sha256()
@@ -130,7 +146,7 @@ def set_state(
 
     With an `attempt` it is the job of this attempt that speaks: nothing changes when that was ended or begun anew.
     """
-    if not is_newest(connection, study_uid, content) or not _may_speak(connection, study_uid, content, attempt):
+    if not _may_change(connection, study_uid, content, attempt):
         return False
     change(connection, study_uid, content, state=state, sentence=sentence)
     show(connection, study_uid, content)
@@ -158,13 +174,15 @@ def set_progress(
     connection: Connection, study_uid: str, content: str, stage: str, percent: int, *, attempt: int | None = None
 ) -> bool:
     """Say how far the analysis is, unless the version is out of date."""
-    if not is_newest(connection, study_uid, content) or not _may_speak(connection, study_uid, content, attempt):
+    if not _may_change(connection, study_uid, content, attempt):
         return False
     change(connection, study_uid, content, stage=stage, percent=max(0, min(100, percent)))
     return True
 
 
-def _may_speak(connection: Connection, study_uid: str, content: str, attempt: int | None) -> bool:
+def _may_change(connection: Connection, study_uid: str, content: str, attempt: int | None) -> bool:
+    if not is_newest(connection, study_uid, content):
+        return False
     if attempt is None:
         return True
     this = version_of(connection, study_uid, content)

@@ -18,8 +18,10 @@ from service.jobs.messages import Answer, MadeFile, Request
 from service.jobs.process import Ended, Limits, Progress, Wanted
 from service.jobs.steps import Steps
 from service.options import AnalysisOptions, EarlierExam, Identity, RoleRule
+from service.store.files import Files
 from service.store.orders import Order
-from service.store.records import Begin, State
+from service.store.records import Begin, DeliveryState, Kept, State
+from service.store.versions import StaleError
 from service.store.work import KILLED
 from service.study.identity import Compared, Doubt
 from service.study.required import Requirement
@@ -340,6 +342,49 @@ def test_every_step_can_be_repeated(store: Store, job: Job, tmp_path: Path) -> N
     detail = store.index.study(STUDY)
     assert detail is not None
     assert [made.sop_instance_uid for made in detail.outputs] == ["9.1"]
+
+
+@pytest.mark.parametrize("answer", [RESULT, WHY])
+def test_a_worker_that_was_thought_dead_takes_nothing_back_from_the_one_after_it(
+    store: Store, job: Job, tmp_path: Path, answer: Answer
+) -> None:
+    """It stands still while it writes objects of other names, as an older release would make them; meanwhile all is done."""
+    courier = Courier(store.means(), (Destination("pacs", "PACS", "127.0.0.1", 1),))
+    late = replace(answer, made=(replace(answer.made[0], sop_instance_uid="9.8"),))
+    stale = replace(steps_of(store, tmp_path, answers(late)), courier=courier)
+    after = replace(steps_of(store, tmp_path, answers(RESULT)), courier=courier, worker="worker-2")
+    write = store.files.write_object
+
+    def stands_still(content: bytes) -> Kept:
+        monkey.undo()
+        (anew,) = store.index.work.take_over(["worker-1"])
+        again = Job(STUDY, anew.content_version, anew.attempt)
+        assert after.analyse(again, 0) is After.DELIVER
+        assert after.plan(again)
+        return write(content)
+
+    with pytest.MonkeyPatch.context() as monkey:
+        monkey.setattr(Files, "write_object", lambda _files, content: stands_still(content))
+        assert stale.analyse(job, 0) is After.NOTHING
+    assert not stale.plan(job)
+    detail = store.index.study(STUDY)
+    assert detail is not None
+    assert (detail.result, [made.sop_instance_uid for made in detail.outputs]) == ({"verdict": "v"}, ["9.1"])
+    assert [(one.sop_instance_uid, one.state) for one in store.index.deliveries()] == [("9.1", DeliveryState.PENDING)]
+    assert state(store)[0] is State.DELIVERING
+
+
+def test_a_study_that_is_cancelled_just_before_its_deliveries_are_planned_plans_none(
+    store: Store, job: Job, tmp_path: Path
+) -> None:
+    """They would wait for ever."""
+    courier = Courier(store.means(), (Destination("pacs", "PACS", "127.0.0.1", 1),))
+    steps = replace(steps_of(store, tmp_path, answers(RESULT)), courier=courier)
+    assert steps.analyse(job, 2) is After.DELIVER
+    store.index.operators.cancel(STUDY, Order("local", NOW))
+    with pytest.raises(StaleError):
+        courier.plan(job)
+    assert store.index.deliveries() == []
 
 
 def test_an_object_of_ours_that_may_not_leave_fails_the_job_at_once(store: Store, job: Job, tmp_path: Path) -> None:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from service.errors import Unusable
+from service.options import Identity
 from service.store.index import Index
+from service.store.orders import Share
 from service.store.records import Delivery, DeliveryState
+from service.store.versions import StaleError
+from service.study.identity import Compared
 from tests.store.builders import STUDY, arrival, at, made, mark
 
 
@@ -54,6 +60,28 @@ def test_saving_and_planning_again_changes_nothing(index: Index, version: str) -
         ("archive", "1.9.2", DeliveryState.SENT),
         ("archive", "1.9.1", DeliveryState.PENDING),
     ]
+
+
+def test_what_a_job_says_that_was_begun_anew_counts_for_nothing(index: Index, version: str) -> None:
+    """Each of its changes asks for the attempt in its own transaction."""
+    index.work.claim(Share("worker-1", 1))
+    (anew,) = index.work.take_over(["worker-1"])
+    index.save_result(STUDY, version, {"verdict": "x"}, [made("sr", "1.9.1")], at(70), attempt=anew.attempt)
+    index.plan_deliveries(STUDY, version, ["archive"], at(70), attempt=anew.attempt)
+    stale, said = anew.attempt - 1, Compared(Identity("p", "", "b", "f"))
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: index.save_result(STUDY, version, {}, [made("sr", "1.9.2")], at(71), attempt=stale),
+        lambda: index.save_refusal(STUDY, version, "No.", [made("sr", "1.9.2")], attempt=stale),
+        lambda: index.save_phases(STUDY, version, [{"key": "1.2"}], attempt=stale),
+        lambda: index.priors.keep((STUDY, version, stale), said, (), at(71)),
+        lambda: index.plan_deliveries(STUDY, version, ["archive", "viewer"], at(71), attempt=stale),
+    )
+    before = index.study(STUDY)
+    for change in changes:
+        with pytest.raises(StaleError):
+            change()
+    assert index.study(STUDY) == before
+    assert states(index.deliveries(STUDY)) == [("archive", "1.9.1", DeliveryState.PENDING)]
 
 
 def test_attempts_are_counted_and_the_last_answer_kept(index: Index, version: str) -> None:

@@ -29,7 +29,7 @@ def compared(index: Index, of: Version, own: Identity = ANNA, seconds: float = 5
     """What an analysis makes of it, kept."""
     exams: Sequence[EarlierExam] = index.priors.of(of.study_instance_uid, of.content_version)
     result = compare(own, exams)
-    index.priors.keep((of.study_instance_uid, of.content_version), result, exams, at(seconds))
+    index.priors.keep((of.study_instance_uid, of.content_version, of.attempt), result, exams, at(seconds))
     return result
 
 
@@ -47,7 +47,7 @@ def has_result(index: Index, version: Version, uids: Sequence[str], seconds: flo
     record = {"tumors": [{"tracking_uid": uid} for uid in uids]}
     sent = replace(made(), sop_instance_uid=f"9.{version.study_instance_uid}")
     index.save_result(version.study_instance_uid, version.content_version, record, [sent], at(seconds))
-    index.priors.keep((version.study_instance_uid, version.content_version), Compared(own), (), at(seconds))
+    index.priors.keep((version.study_instance_uid, version.content_version, version.attempt), Compared(own), (), at(seconds))
 
 
 def said(index: Index, study: str = LATER) -> list[tuple[str, str]]:
