@@ -167,11 +167,10 @@ class Reception:
             return self._read_header(incoming.part)
 
     def _add(self, header: HeaderLike, offered: Offered, kept: Kept) -> Added:
-        added = self._index.add_instance(
-            received(header, kept, self._clock(), offered.calling_ae, offered.association_id),
-        )
-        if added is Added.DUPLICATE:
-            self._files.remove(kept.key)
+        new = received(header, kept, self._clock(), offered.calling_ae, offered.association_id)
+        added = self._index.add_instance(new)
+        while added is Added.DUPLICATE and not self._index.copies.keep_one(self._files, new):
+            added = self._index.add_instance(new)  # what it repeats left in between
         if added is Added.CONFLICT:
             log.warning("conflict", study=header.study_instance_uid, instance=header.sop_instance_uid, key=kept.key)
         else:

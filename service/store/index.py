@@ -11,6 +11,7 @@ from typing import Any, Self
 from service.metrics import INDEX_SECONDS
 from service.options import RoleRule
 from service.store import arrivals, gauges, outbox, refused, told, versions, views
+from service.store.copies import Copies
 from service.store.database import Database
 from service.store.files import Files
 from service.store.gauges import Gauges
@@ -44,13 +45,14 @@ from service.study.complete import Activity
 class Index:
     """Rows about studies, instances, versions, results and deliveries; safe for many threads and processes.
 
-    `operators` are the orders of people, `work` says which worker does what, `priors` are earlier exams, `machines` the
-    workers, `retention` is what may leave. `mark` gives another value after any change.
+    `copies` are files of one content, `operators` the orders of people, `work` says which worker does what, `priors` are
+    earlier exams, `machines` the workers, `retention` is what may leave. `mark` gives another value after any change.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._together = Together(database)
+        self.copies = Copies(database)
         self.mark = database.mark
         self.lines = Lines(database)
         self.operators = Operators(database)

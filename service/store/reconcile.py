@@ -18,10 +18,11 @@ from sqlalchemy import Connection, select, update
 
 from service.errors import CryomarginError
 from service.store.arrivals import add_instance, note
+from service.store.copies import Copies
 from service.store.database import Database
 from service.store.files import Files
 from service.store.header import HeaderLike
-from service.store.records import Added, Reconciled, received
+from service.store.records import Added, Received, Reconciled, received
 from service.store.schema import doomed, instance, made
 
 _YOUNG = timedelta(days=1)
@@ -68,12 +69,16 @@ def _add(database: Database, files: Files, read_header: ReadHeader, key: str) ->
     except CryomarginError:
         return _UNREADABLE
     arrived = datetime.fromtimestamp(files.path(key).stat().st_mtime, UTC)
+    found = received(header, files.describe(key), arrived)
+    while _added(database, found) is Added.DUPLICATE:
+        if Copies(database).keep_one(files, found):
+            return _DUPLICATE
+    return _ADDED
+
+
+def _added(database: Database, found: Received) -> Added:
     with database.write(synced=False) as connection:
-        added = add_instance(connection, received(header, files.describe(key), arrived))
-    if added is not Added.DUPLICATE:
-        return _ADDED
-    files.remove(key)
-    return _DUPLICATE
+        return add_instance(connection, found)
 
 
 def _mark_lost(database: Database, files: Files, suspects: Iterable[str]) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
 from service.errors import Unusable
 from service.store.files import Files
 from service.store.index import Index
@@ -70,6 +72,22 @@ def test_a_repetition_whose_row_was_never_written_is_removed(index: Index, files
     assert index.reconcile(files, read_header) == Reconciled(duplicates=(again.key,))
     assert not files.exists(again.key)
     assert index.counts().instances == 1
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_repetition_takes_the_place_of_a_first_copy_that_is_no_longer_whole(
+    index: Index, files: Files, *, damaged: bool
+) -> None:
+    """Removing it as a repetition would remove the only copy."""
+    first = add(index, files, "1.1 a")
+    again = keep(files, "1.1 a")
+    files.remove(first.key)
+    if damaged:
+        files.path(first.key).write_text("1.1 b")
+
+    assert index.reconcile(files, read_header) == Reconciled(duplicates=(again.key,))
+    assert [stored.key for stored in index.instances(STUDY)] == list(files.received_keys()) == [first.key]
+    assert files.path(first.key).read_text() == "1.1 a"
 
 
 def test_of_two_contents_the_older_stays_the_first(index: Index, files: Files) -> None:
