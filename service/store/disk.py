@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from pathlib import Path
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _START = 2  # SYNC_FILE_RANGE_WRITE
@@ -15,16 +14,15 @@ def start_writing(descriptor: int, offset: int, length: int) -> None:
     _LIBC.sync_file_range(descriptor, ctypes.c_int64(offset), ctypes.c_int64(length), _START)
 
 
-def sync_all(folder: Path) -> None:
-    """Make everything durable on the file system of `folder`: syncfs(2).
+def sync_all(descriptor: int) -> None:
+    """Make everything durable on the file system of an open file or folder: syncfs(2).
+
+    What could not be written meanwhile is told to a descriptor that was open when it happened, for certain; to a new one only
+    if nobody else was told.
 
     Raises:
         OSError: when something could not be written.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if _LIBC.syncfs(descriptor):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(descriptor)
+    if _LIBC.syncfs(descriptor):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

@@ -22,7 +22,7 @@ from typing import Self
 from service.errors import TryAgain
 from service.metrics import FSYNC_SECONDS
 from service.store.disk import sync_all
-from service.store.journal import Journal, Record, is_left, take_over
+from service.store.journal import Journal, Record, Segment, is_left, take_over
 from service.store.records import Kept
 
 RECEIVED = "received"
@@ -111,7 +111,7 @@ class Incoming:
         return self._journal.keeping(self._name, kept.sha256, lambda: self.read(kept.size, 0), kept.size)
 
     def set_aside(self, target: Path) -> Kept:
-        """Give it another name than its key, without the promise that `commit` makes.
+        """Give it this name, without the promise that `commit` makes.
 
         Raises:
             OSError: when it was committed already, or cannot be renamed.
@@ -138,6 +138,7 @@ class Files:
             _make_shards(self.root / kind)
         _fsync_folder(self.root)
         self._journal: Journal | None = None
+        self._folder = -1  # the root, open for as long as there is a journal: see `sync_all`
 
     def begin_journal(self) -> tuple[str, ...]:
         """Keep a journal of what arrives from now on; gives the keys of files that only the journal of a crash still held.
@@ -147,14 +148,16 @@ class Files:
         Raises:
             TryAgain: when the disk does not take them; the journal stays as it is.
         """
+        self._folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         segments = take_over(self.root / _JOURNAL)
         try:
             restored = tuple(record.name for segment in segments for record in segment.records() if self._restore(record))
-            self._sync()  # what a killed process had received may not be on the disk yet
+            self._sync()
             for segment in segments:
                 segment.clear()
             _fsync_folder(self.root / _JOURNAL)
         except OSError as fault:
+            self._let_go(segments)
             why = fault.strerror or type(fault).__name__
             raise TryAgain("store.journal", f"What arrived before a crash cannot be put into its files: {why}") from fault
         self._journal = Journal(segments, self._sync, lambda: self.free_bytes() > _MUCH_ROOM)
@@ -167,8 +170,8 @@ class Files:
     def end_journal(self) -> None:
         """Make durable what only the journal keeps durable, and keep none any more."""
         journal, self._journal = self._journal, None
-        if journal is not None:
-            journal.close()
+        if journal is not None and journal.close():
+            self._let_go([])
 
     def receive(self) -> Incoming:
         """A new file for an instance that is arriving."""
@@ -229,19 +232,27 @@ class Files:
         return Incoming(self._place, _key(kind, name or os.urandom(16).hex()), journal)
 
     def _restore(self, record: Record) -> bool:
-        """Give a file the content that it must have; whether it had not."""
-        key = _key(RECEIVED, record.name)
-        if hashlib.sha256(record.content).hexdigest() != record.sha256:  # written, but never flushed: nothing was promised
-            return False
-        if self.exists(key) and self.describe(key).sha256 == record.sha256:
-            return False
+        """Write a file anew with the content that it must have; whether it had not.
+
+        Also where it seems to have it: after a write that failed, memory shows what the disk never got, and no sync tells again.
+        """
+        target = self.path(_key(RECEIVED, record.name))
         with self._incoming(RECEIVED, name=record.name) as incoming:
             incoming.write(record.content)
-            incoming.commit()
-        return True
+            if incoming.so_far.sha256 != record.sha256:  # written, but never flushed: nothing was promised
+                return False
+            had = target.is_file() and self.describe(incoming.so_far.key) == incoming.so_far
+            incoming.set_aside(target)  # one sync for all of them makes it durable
+        return not had
 
     def _sync(self) -> None:
-        sync_all(self.root)
+        sync_all(self._folder)
+
+    def _let_go(self, segments: list[Segment]) -> None:
+        for segment in segments:
+            segment.close()
+        os.close(self._folder)
+        self._folder = -1
 
 
 def _key(kind: str, name: str) -> str:

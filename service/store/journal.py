@@ -3,9 +3,7 @@
 A file is durable under its name after three waits for the disk: for its content, for the rename, for the folder. Its content
 in a journal whose blocks exist is durable after one. So an instance is written to both; the journal is flushed, the rest may
 take its time. When a segment is full, everything is synced at leisure, and the segment is used again. After a crash the
-journal says what the files must hold.
-
-The order is the promise: flushed, then renamed. Whatever has a name is synced or in the journal.
+journal says what the files must hold. The order is the promise: flushed, then renamed. Whatever has a name is synced or here.
 """
 
 from __future__ import annotations
@@ -107,15 +105,18 @@ class Segment:
 
     def clear(self) -> None:
         """Forget all records, durably."""
-        if self._size:
-            os.pwrite(self._descriptor, bytes(_BLOCK), 0)
-            self.flush()
+        with self.flushing:
+            if self._size:
+                os.pwrite(self._descriptor, bytes(_BLOCK), 0)
+                self.flush()
         self.written = self.durable = self._end = 0
         self._run = os.urandom(8)
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._descriptor)
+        """Let go of the file, once nobody flushes or clears it."""
+        with self.flushing:
+            os.close(self._descriptor)
+            self._descriptor = -1  # the number is somebody else's from now on
 
     def _grow(self, end: int, may_grow: Callable[[], bool]) -> bool:
         """Blocks that exist and have been written: only these are durable with one flush. On a full disk it stays as it is."""
@@ -185,17 +186,20 @@ class Journal:
                 if not segment.nameless:
                     self._changed.notify_all()
 
-    def close(self) -> None:
-        """Sync all files and forget the records; these stay for the next start after a fault, or while somebody is at it."""
+    def close(self) -> bool:
+        """Sync all files and forget the records; these stay after a fault, or while somebody is at it.
+
+        Gives whether it has let go of its segments, and syncs no more.
+        """
         self._over.set()
         with self._changed:
             if not self._changed.wait_for(lambda: self._broken or self._idle, _LAST_S):
-                return
+                return False
         if not self._broken:
-            self._sync()
-            self._segment.clear()
+            self._make_superfluous(self._segment)
         for segment in self._all:
             segment.close()
+        return True
 
     @property
     def _idle(self) -> bool:
@@ -203,7 +207,9 @@ class Journal:
 
     def _append(self, name: str, sha256: str, content: bytes) -> tuple[Segment, int] | None:
         with self._changed:
-            if self._broken or not any(self._written(name, sha256, content) for _ in self._rooms()):
+            if self._broken:
+                return None
+            if not any(self._segment.append(name, sha256, content, self._may_grow) for _ in self._rooms()):
                 return None
             self._segment.nameless += 1
             return self._segment, self._segment.written
@@ -213,9 +219,6 @@ class Journal:
         yield
         if self._turn():
             yield
-
-    def _written(self, name: str, sha256: str, content: bytes) -> bool:
-        return self._segment.append(name, sha256, content, self._may_grow)
 
     def _turn(self) -> bool:
         """Go on in the next segment, and empty this one; False while that is still going on with the one before."""
@@ -235,15 +238,19 @@ class Journal:
     def _empty(self, segment: Segment) -> None:
         with self._changed:
             self._changed.wait_for(lambda: not segment.nameless)
+        if self._make_superfluous(segment):
+            with self._changed:
+                self._free.append(segment)
+                self._changed.notify_all()
+
+    def _make_superfluous(self, segment: Segment) -> bool:
         try:
             self._sync()
             segment.clear()
         except OSError as fault:
             self._break(fault)
-        else:
-            with self._changed:
-                self._free.append(segment)
-                self._changed.notify_all()
+            return False
+        return True
 
     def _flush(self, segment: Segment, number: int) -> None:
         """Until record `number` of the segment is durable: one of those who wait flushes for all."""

@@ -45,6 +45,15 @@ def crashed(files: Files) -> Files:
     return Files(files.root)
 
 
+def journal_of(files: Files) -> journal.Journal:
+    assert files._journal is not None
+    return files._journal
+
+
+def no_sync(_given: object) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
 def test_a_commit_is_flushed_before_the_file_has_its_name(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """One flush, of what holds the content; nothing else waits for the disk."""
     steps: list[str] = []
@@ -172,6 +181,48 @@ def test_a_flush_that_fails_promises_nothing_and_is_not_asked_again(files: Files
     assert len(synced) == 2
 
 
+def test_what_reads_right_after_a_write_that_failed_is_written_anew(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory shows the content, the disk never got it, and a sync says so once: the record is the only good copy."""
+    kept = keep(files)
+    before = files.path(kept.key).stat().st_ino
+    monkeypatch.setattr(files_module, "sync_all", no_sync)
+    journal_of(files)._empty(journal_of(files)._segment)
+    files.end_journal()
+    assert CONTENT in b"".join(path.read_bytes() for path in (files.root / "journal").iterdir())
+
+    again = Files(files.root)
+    written: list[bool] = []
+    monkeypatch.setattr(files_module, "sync_all", lambda _: written.append(again.path(kept.key).stat().st_ino != before))
+    assert again.begin_journal() == (), "it was not gone"
+    assert written == [True]
+    assert again.describe(kept.key) == kept
+    assert list((again.root / "incoming").iterdir()) == []
+    again.end_journal()
+
+
+def test_what_a_sync_is_asked_of_was_open_before_anything_was_written(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a descriptor that is new, a failed write is not told that somebody else has heard of (syncfs(2))."""
+    opened: list[object] = []
+    asked: list[object] = []
+    real = os.open
+
+    def noted(path: str | Path, *given: int) -> int:
+        descriptor = real(path, *given)
+        if Path(path) == files.root:
+            opened.append(descriptor)
+        return descriptor
+
+    files.end_journal()
+    monkeypatch.setattr(os, "open", noted)
+    monkeypatch.setattr(files_module, "sync_all", asked.append)
+    files.begin_journal()
+    for _ in range(2):
+        keep(files)
+        journal_of(files)._empty(journal_of(files)._segment)
+    assert opened * 3 == asked
+    del journal_of(files)._free[1:]
+
+
 def test_a_large_file_and_a_disk_with_little_room_do_without(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
@@ -217,6 +268,8 @@ def test_a_disk_that_does_not_take_what_is_restored_is_said_so(files: Files) -> 
         patch.setattr(os, "write", full)
         with pytest.raises(TryAgain, match="No space left"):
             again.begin_journal()
+    assert again.begin_journal() == (kept.key,), "asked once more, with room"
+    again.end_journal()
 
 
 def test_no_record_grows_old(files: Files) -> None:
