@@ -234,7 +234,7 @@ class Files:
     def _restore(self, record: Record) -> bool:
         """Write a file anew with the content that it must have; whether it had not.
 
-        Also where it seems to have it: after a write that failed, memory shows what the disk never got, and no sync tells again.
+        Also where it seems to have it: after a write that failed memory shows what the disk never got; a sync tells that once.
         """
         target = self.path(_key(RECEIVED, record.name))
         with self._incoming(RECEIVED, name=record.name) as incoming:

@@ -187,7 +187,7 @@ class Journal:
                     self._changed.notify_all()
 
     def close(self) -> bool:
-        """Sync all files and forget the records; these stay after a fault, or while somebody is at it.
+        """Take nothing more, sync all files and forget the records; these stay after a fault, or while somebody is at it.
 
         Gives whether it has let go of its segments, and syncs no more.
         """
@@ -207,7 +207,7 @@ class Journal:
 
     def _append(self, name: str, sha256: str, content: bytes) -> tuple[Segment, int] | None:
         with self._changed:
-            if self._broken:
+            if self._broken or self._over.is_set():
                 return None
             if not any(self._segment.append(name, sha256, content, self._may_grow) for _ in self._rooms()):
                 return None
@@ -232,7 +232,7 @@ class Journal:
         """Let no record grow old: a crash would bring back a file that was removed on purpose since."""
         while not self._over.wait(longest_s / 10):
             with self._changed:
-                if self._segment.age > longest_s and not self._broken:
+                if self._segment.age > longest_s and not (self._broken or self._over.is_set()):
                     self._turn()
 
     def _empty(self, segment: Segment) -> None:

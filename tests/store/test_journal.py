@@ -223,6 +223,19 @@ def test_what_a_sync_is_asked_of_was_open_before_anything_was_written(files: Fil
     del journal_of(files)._free[1:]
 
 
+def test_a_store_that_is_late_does_without_a_journal_that_ended(files: Files, tmp_path: Path) -> None:
+    """The numbers of its files are those of others by then."""
+    late = files.receive()
+    late.write(CONTENT)
+    files.end_journal()
+    with ExitStack() as stack:
+        stack.callback(late.close)
+        others = [stack.enter_context((tmp_path / f"{number}").open("w+b")) for number in range(4)]
+        kept = late.commit()
+        assert files.path(kept.key).read_bytes() == CONTENT
+        assert [other.read() for other in others] == [b""] * 4
+
+
 def test_a_large_file_and_a_disk_with_little_room_do_without(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
