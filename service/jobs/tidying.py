@@ -106,8 +106,7 @@ class Tidying:
         """Remove the files that no row names any more: of this study, or what a crash left."""
         while self._may_go_on() and (keys := self._index.retention.doomed()):
             began = self._ticks()
-            for key in keys:
-                self._files.remove(key)
+            self._files.remove_durably(keys)
             self._index.retention.gone(keys)
             self._pause(began)
 

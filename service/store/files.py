@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import perf_counter
@@ -200,6 +200,13 @@ class Files:
     def remove(self, key: str) -> None:
         """Delete the content of `key`, if it is there."""
         self.path(key).unlink(missing_ok=True)
+
+    def remove_durably(self, keys: Collection[str]) -> None:
+        """Delete the content of `keys`, as far as it is there; when this returns no power failure brings any of it back."""
+        for key in keys:
+            self.remove(key)
+        for shard in sorted({self.path(key).parent for key in keys}):  # the first of them does the work for all: ext4, XFS
+            _fsync_folder(shard)
 
     def received_keys(self) -> Iterator[str]:
         """The keys of all received instances on disk."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import time, timedelta
 from pathlib import Path
@@ -94,6 +95,28 @@ def test_others_get_their_share_of_the_time(filled: Store, monkeypatch: pytest.M
     made.look()
     assert set(pauses) == {4.0}
     assert len(pauses) == 4  # rows and files of two pieces
+
+
+def test_a_file_is_forgotten_only_when_no_power_cut_brings_it_back(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file without a row counts as new: its study would be analysed and sent once more."""
+    disk = {name.name for name in filled.files.root.glob("received/*/*")}
+    fsync, gone = os.fsync, filled.index.retention.gone
+    forgotten: list[str] = []
+
+    def synced(descriptor: int) -> None:
+        fsync(descriptor)
+        folder = Path(f"/proc/self/fd/{descriptor}").readlink()
+        disk.difference_update({name for name in disk if name[:2] == folder.name and not (folder / name).exists()})
+
+    def forget(keys: Sequence[str]) -> None:
+        assert not disk & {Path(key).name for key in keys}
+        forgotten.extend(keys)
+        gone(keys)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(filled.index.retention, "gone", forget)
+    tidying(filled, ALWAYS).look()
+    assert len(forgotten) == 2 * STUDIES
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])
