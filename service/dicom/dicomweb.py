@@ -19,7 +19,7 @@ from service.dicom import tls
 from service.dicom.character_sets import rewritten
 from service.dicom.destination import Caller, Destination
 from service.dicom.query import Reference
-from service.dicom.sender import SLOWEST_LINE, SUCCESS, Sent, outcome
+from service.dicom.sender import SLOWEST_LINE, SUCCESS, UNREADABLE_FAULTS, Sent, outcome, unreadable
 from service.errors import CryomarginError, Refused, TryAgain
 
 JSON = {"Accept": "application/dicom+json"}
@@ -111,11 +111,14 @@ def _why(fault: httpx.ConnectError) -> str:
 
 
 def _store(client: httpx.Client, path: Path, destination: Destination, caller: Caller) -> Sent:
-    uid = str(read_file_meta_info(path).MediaStorageSOPInstanceUID)
-    boundary, patience = uuid.uuid4().hex, caller.timeout_s + path.stat().st_size / SLOWEST_LINE
+    try:
+        uid, content = str(read_file_meta_info(path).MediaStorageSOPInstanceUID), _content(path, destination)
+    except UNREADABLE_FAULTS as fault:
+        return Sent("", None, error=unreadable(fault))
+    boundary, patience = uuid.uuid4().hex, caller.timeout_s + len(content) / SLOWEST_LINE
     head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     headers = JSON | {"Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}'}
-    body = b"".join((head, _content(path, destination), f"\r\n--{boundary}--\r\n".encode()))
+    body = b"".join((head, content, f"\r\n--{boundary}--\r\n".encode()))
     try:
         with _answering(destination):
             timeout = httpx.Timeout(patience, connect=caller.timeout_s)

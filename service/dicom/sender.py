@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext, build_context
@@ -28,6 +29,8 @@ WARNINGS = {
 NO_CONTEXT = 0x0122
 PROCESSING_FAILURE = 0x0110
 SLOWEST_LINE = 32_000.0  # bytes/s
+UNREADABLE = "store.unreadable"  # a file of ours, which says nothing about the destination
+UNREADABLE_FAULTS = (OSError, InvalidDicomError, EOFError, AttributeError)  # the last: without the UIDs of its object
 MOST_CONTEXTS = 128  # PS3.8: odd numbers up to 255
 
 _CONVERTIBLE = (EXPLICIT, IMPLICIT)
@@ -58,9 +61,12 @@ def sending(objects: Sequence[Path], destination: Destination, caller: Caller) -
     Raises:
         TryAgain: No association.
     """
-    metas = [read_file_meta_info(path) for path in objects]
-    for batch in _batches(objects, metas):
-        offered = contexts_for(_kinds([meta for _path, meta in batch]), destination.syntaxes)
+    for batch in _batches(objects, [_meta(path) for path in objects]):
+        kinds = _kinds([meta for _path, meta in batch])
+        if not kinds:
+            yield from (Sent("", None, error=fault) for _path, fault in batch)
+            continue
+        offered = contexts_for(kinds, destination.syntaxes)
         with associate(destination, caller, offered) as association:
             yield from (_store(association, path, meta, destination, caller) for path, meta in batch)
 
@@ -100,8 +106,29 @@ def contexts_for(kinds: Sequence[tuple[str, str]], syntaxes: tuple[str, ...] = _
     return [build_context(sop_class, list(syntaxes)) for sop_class, syntaxes in sorted(offers)]
 
 
+def unreadable(fault: Exception) -> CryomarginError:
+    """What is told about an object whose file here cannot be read: a disk may come back, a file that is gone does not."""
+    why = fault.strerror if isinstance(fault, OSError) else "it is no DICOM file"
+    sentence = f"the file of this object cannot be read here ({why or type(fault).__name__})"
+    if isinstance(fault, OSError) and not isinstance(fault, FileNotFoundError):
+        return TryAgain(UNREADABLE, sentence)
+    return Refused(UNREADABLE, f"{sentence}: let the study be analysed again, which makes it anew", PROCESSING_FAILURE)
+
+
+def _meta(path: Path) -> Any:
+    """The file meta information, or the error that is told instead."""
+    try:
+        meta = read_file_meta_info(path)
+        _kinds([meta])
+    except UNREADABLE_FAULTS as fault:
+        return unreadable(fault)
+    return meta
+
+
 def _kinds(metas: Sequence[Any]) -> list[tuple[str, str]]:
-    return [(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)) for meta in metas]
+    """SOP class and transfer syntax of each object that can be read."""
+    readable = [meta for meta in metas if not isinstance(meta, CryomarginError)]
+    return [(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)) for meta in readable]
 
 
 def _batches(objects: Sequence[Path], metas: Sequence[Any]) -> Iterator[list[tuple[Path, Any]]]:
@@ -119,13 +146,19 @@ def _batches(objects: Sequence[Path], metas: Sequence[Any]) -> Iterator[list[tup
 
 
 def _store(association: Any, path: Path, meta: Any, destination: Destination, caller: Caller) -> Sent:
+    if isinstance(meta, CryomarginError):
+        return Sent("", None, error=meta)
     uid = str(meta.MediaStorageSOPInstanceUID)
     if not association.is_established:
         return Sent(uid, None, error=TryAgain("destination.lost", f"{destination.name} ended the association"))
     # The answer is waited for from the first byte on: a slow line must not fail at every large object, for ever.
-    association.dimse_timeout = association.network_timeout = caller.timeout_s + path.stat().st_size / SLOWEST_LINE
     try:
-        status = association.send_c_store(rewritten(dcmread(path), destination.character_set)).get("Status")
+        patience, item = caller.timeout_s + path.stat().st_size / SLOWEST_LINE, dcmread(path)
+    except UNREADABLE_FAULTS as fault:
+        return Sent(uid, None, error=unreadable(fault))
+    association.dimse_timeout = association.network_timeout = patience
+    try:
+        status = association.send_c_store(rewritten(item, destination.character_set)).get("Status")
     except ValueError:
         return Sent(
             uid, None, error=Refused("destination.context_refused", _refused(association, meta, destination), NO_CONTEXT)

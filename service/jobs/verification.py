@@ -13,8 +13,8 @@ from pydicom.uid import generate_uid
 
 from service.dicom import carrier, commitment, query, sender
 from service.dicom.destination import Destination, Verify
-from service.errors import Refused, TryAgain
-from service.jobs.visit import Means, Visit
+from service.errors import CryomarginError, Refused, TryAgain
+from service.jobs.visit import LostError, Means, Visit
 from service.store.records import Delivery, DeliveryState
 from service.store.way import Noted
 
@@ -33,6 +33,15 @@ class Verification:
         """Ask about these in the way that the destination has."""
         if not stored:
             return
+        try:
+            self._ask(stored)
+        except (LostError, CryomarginError):
+            raise
+        except Exception:  # an outer door: what nobody foresaw about one study must not hold up the others
+            log.exception("verification_broken", destination=self._destination.name)
+            self._ask_later(stored, "an unexpected fault; the log has the details")
+
+    def _ask(self, stored: Sequence[Delivery]) -> None:
         if self._destination.verify is Verify.COMMITMENT:
             late = [one for one in stored if self._is_late(one)]
             self._commit([one for one in stored if one not in late])
@@ -68,10 +77,10 @@ class Verification:
 
     def _find(self, deliveries: Sequence[Delivery], remark: str = "") -> None:
         """Ask for them by C-FIND. What is not shown for too long is sent again (harmless: it is the same object)."""
+        deliveries, references = self._readable(deliveries)
         if not deliveries:
             return
         try:
-            references = [reference_of(path) for path in self._visit.paths(deliveries)]
             found = carrier.find(references, self._destination, self._means.caller)
         except TryAgain as fault:
             self._ask_later(deliveries, fault.sentence)
@@ -85,6 +94,17 @@ class Verification:
                 self._visit.note([one], verified(one, f"shown by {how}{remark}", self._means.clock()))
             else:
                 self._missing(one)
+
+    def _readable(self, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[query.Reference]]:
+        """Those of which we know where they stand; what it took and we cannot read any more stays as it is."""
+        known: list[tuple[Delivery, query.Reference]] = []
+        for one, path in zip(deliveries, self._visit.paths(deliveries), strict=True):
+            try:
+                known.append((one, reference_of(path)))
+            except sender.UNREADABLE_FAULTS as fault:
+                why = sender.unreadable(fault).sentence
+                self._end([one], f"stored at {self._destination.name}, cannot be verified: {why}")
+        return [one for one, _reference in known], [reference for _one, reference in known]
 
     def _missing(self, delivery: Delivery) -> None:
         shown = f"{self._destination.name} stored it, but does not show it"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
+
 from service.dicom import carrier, sender
 from service.dicom.destination import Caller, Destination, Verify
 from service.errors import Refused, TryAgain
@@ -17,13 +19,23 @@ from service.store.index import Index
 from service.store.records import Delivery, DeliveryState
 from service.store.way import Held, Noted
 
+log = structlog.get_logger("delivery")
+
 PATIENCE = 3  # failures in a row after which a destination that can be reached counts as down
 # Nothing was said about an object: it is the destination, or the way to it, that does not work.
 _DOWN = "destination.unreachable", "destination.unknown_host", "destination.rejected", "destination.no_answer"
 
 
+_OURS = sender.UNREADABLE, "delivery.broken"  # it is this study, and says nothing about the destination
+
+
 class LostError(Exception):
     """Another worker has the line: this one was thought dead. What it sent is harmless, what it would note counts no more."""
+
+
+def unforeseen(fault: Exception) -> TryAgain:
+    """What is told about a fault that nobody foresaw."""
+    return TryAgain(_OURS[1], f"an unexpected fault kept it from being sent ({type(fault).__name__}); the log has the details")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,11 @@ class Visit:
                     taken = taken or sent.error is None
         except TryAgain as fault:
             self._put_off(left, fault, None)
+        except LostError:
+            raise
+        except Exception as fault:  # an outer door: what nobody foresaw about one study must not hold up the others
+            log.exception("delivery_broken", destination=self._destination.name)
+            self._put_off(left, unforeseen(fault), None)
         if taken and not left:
             self._means.index.lines.whole(self._held)
         return taken
@@ -104,7 +121,8 @@ class Visit:
         if noted.state is DeliveryState.PENDING:
             behind = Noted(DeliveryState.PENDING, noted.at, detail=fault.sentence, next_try_at=noted.next_try_at)
             self.note(left[1:], behind)
-        self._interrupt(fault)
+        if fault.code not in _OURS:
+            self._interrupt(fault)
         self._say(left[0], f"The results are ready and wait: {fault.sentence}")
 
     def _interrupt(self, fault: TryAgain) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 from pynetdicom.sop_class import Comprehensive3DSRStorage
 
+from service.dicom import sender
 from service.dicom.archive import Archive, Archived
 from service.dicom.destination import Destination, Verify, parse_destination
 from service.errors import TryAgain
+from service.jobs import verification
 from service.jobs.delivery import Courier
 from service.jobs.job import Job
 from service.jobs.pauses import Pauses
@@ -224,6 +227,86 @@ def test_an_object_on_which_a_destination_breaks_does_not_hold_up_other_studies(
         deliver(courier, other)
     assert {one.state for one in store.index.deliveries("1.2.9")} == {DeliveryState.SENT}
     assert set(states(store).values()) == {DeliveryState.PENDING}
+
+
+def spoil(store: Store, uid: str, how: Callable[[Path], object]) -> None:
+    """Something happens to the file of an object that waits."""
+    how(next(store.files.path(one.key) for one in store.index.deliveries() if one.sop_instance_uid == uid))
+
+
+@pytest.mark.parametrize("how", [Path.unlink, lambda path: path.write_bytes(b"x" * 200), lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("web", [False, True])
+def test_a_result_whose_file_is_gone_fails_alone(
+    store: Store, job: Job, archive: Archive, how: Callable[[Path], object], *, web: bool
+) -> None:
+    """The other object of its study goes, and the other studies."""
+    with serving({"POST studies": (200, None)}) as (_, server):
+        courier = Courier(store.means(), (server if web else parse_destination("pacs", archive.address),))
+        courier.plan(job)
+        spoil(store, "9.1", how)
+        deliver(courier, job)
+        deliver(courier, result(store, "1.2.9", "8"))
+        courier.settle()
+    by_uid = {one.sop_instance_uid: one.state for one in store.index.deliveries()}
+    assert by_uid == {"9.1": DeliveryState.FAILED} | dict.fromkeys(("9.2", "8.1", "8.2"), DeliveryState.SENT)
+    ended, said = the_study(store)
+    assert ended is State.FAILED
+    assert said.startswith("the file of this object cannot be read here (")
+    assert "let the study be analysed again" in said
+
+
+class Unreadable:
+    """A disk that does not read the file of one object."""
+
+    def __init__(self, store: Store, uid: str, fault: Exception) -> None:
+        self.on, self._fault, self._bad = True, fault, set[Path]()
+        spoil(store, uid, self._bad.add)
+
+    def read(self, path: Path, **how: Any) -> Any:
+        """Read, or fail."""
+        if self.on and path in self._bad:
+            raise self._fault
+        return dcmread(path, **how)
+
+
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), RuntimeError("nobody foresaw it")])
+def test_a_result_that_cannot_be_read_now_waits_alone(
+    store: Store, job: Job, archive: Archive, fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Again and again: that says nothing about the destination, which takes the others at once."""
+    courier = Courier(store.means(), (parse_destination("pacs", archive.address),))
+    courier.plan(job)
+    disk = Unreadable(store, "9.1", fault)
+    monkeypatch.setattr(sender, "dcmread", disk.read)
+    for number in range(4):
+        deliver(courier, job)
+        deliver(courier, result(store, f"1.2.9.{number}", f"8.{number}"))
+        store.later(900)
+    waiting = [one for one in store.index.deliveries() if one.state is DeliveryState.PENDING]
+    assert [(one.sop_instance_uid, one.attempts) for one in waiting] == [("9.1", 4), ("9.2", 0)]
+    assert courier.means.index.lines.line("pacs").failures == 0
+    assert the_study(store)[0] is State.DELIVERING
+
+    disk.on = False
+    courier.visit(courier.destinations[0])
+    assert set(states(store).values()) == {DeliveryState.SENT}
+
+
+@pytest.mark.parametrize(
+    ("fault", "detail"),
+    [
+        (OSError(5, "Input/output error"), "cannot be verified: the file of this object cannot be read here"),
+        (RuntimeError("nobody foresaw it"), "not verified yet: an unexpected fault"),
+    ],
+)
+def test_what_was_taken_and_cannot_be_read_any_more_is_not_verified_and_holds_up_nobody(
+    store: Store, job: Job, archive: Archive, fault: Exception, detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    courier = Courier(store.means(), (parse_destination("pacs", archive.address, verify=Verify.FIND),))
+    courier.plan(job)
+    monkeypatch.setattr(verification, "dcmread", Unreadable(store, "9.1", fault).read)
+    deliver(courier, job)
+    assert detail in {one.sop_instance_uid: one for one in store.index.deliveries(STUDY)}["9.1"].detail
 
 
 def test_a_person_who_cancels_meanwhile_is_not_overruled(store: Store, job: Job) -> None:
