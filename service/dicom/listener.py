@@ -179,6 +179,7 @@ class Listener:
             lost=len(found.lost),
             unreadable=len(found.unreadable),
             orphans=len(found.orphans),
+            returned=len(found.returned),
         )
 
     def _begin(self, association: Any, request: StoreRequest, context: Any) -> Arriving:

@@ -169,7 +169,7 @@ class Reception:
     def _add(self, header: HeaderLike, offered: Offered, kept: Kept) -> Added:
         new = received(header, kept, self._clock(), offered.calling_ae, offered.association_id)
         added = self._index.add_instance(new)
-        while added is Added.DUPLICATE and not self._index.copies.keep_one(self._files, new):
+        while added is Added.DUPLICATE and not self._index.copies.keep_one(self._files, new.sop_instance_uid, kept):
             added = self._index.add_instance(new)  # what it repeats left in between
         if added is Added.CONFLICT:
             log.warning("conflict", study=header.study_instance_uid, instance=header.sop_instance_uid, key=kept.key)

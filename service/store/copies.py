@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, select
 from service.store.arrivals import note
 from service.store.database import Database
 from service.store.files import Files
-from service.store.records import Received
+from service.store.records import Kept
 from service.store.schema import instance
 
 _MENDED = (
@@ -34,7 +34,7 @@ class Copies:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep_one(self, files: Files, again: Received) -> bool:
+    def keep_one(self, files: Files, sop_instance_uid: str, again: Kept) -> bool:
         """Let go of the file of a repetition, once the first one is whole; one that is not is replaced by it, durably.
 
         False, and nothing happened, when no row names the content any more: then it is no repetition.
@@ -44,37 +44,36 @@ class Copies:
             TryAgain: when the database does not answer.
         """
         with self._database.read() as connection:
-            first = _first(connection, again)
-        if first is not None and _is_whole(files, first.content_key, again):
+            first = _first(connection, sop_instance_uid, again)
+        if first is not None and is_whole(files, Kept(first.content_key, again.sha256, again.size)):
             files.remove(again.key)
             return True
-        return self._mend(files, again)
+        return self._mend(files, sop_instance_uid, again)
 
-    def _mend(self, files: Files, again: Received) -> bool:
+    def _mend(self, files: Files, sop_instance_uid: str, again: Kept) -> bool:
         """In one transaction with the look for the row, so that nobody dooms the file in between."""
         with self._database.write() as connection:
-            first = _first(connection, again)
+            first = _first(connection, sop_instance_uid, again)
             if first is None:
                 return False
             _replace(files.path(first.content_key), files.path(again.key))
             note(connection, first.study_instance_uid, "mended", _MENDED, datetime.now(UTC))
-        log.error("mended", study=again.study_instance_uid, instance=again.sop_instance_uid, key=first.content_key)
+        log.error("mended", study=first.study_instance_uid, instance=sop_instance_uid, key=first.content_key)
         return True
 
 
-def _first(connection: Connection, again: Received) -> Row[Any, Any] | None:
+def is_whole(files: Files, kept: Kept) -> bool:
+    """Whether a file has its content; read to the end, for its length alone says little after a crash."""
+    with suppress(OSError):  # gone, or in a place that the disk cannot read any more
+        return files.describe(kept.key) == kept
+    return False
+
+
+def _first(connection: Connection, sop_instance_uid: str, again: Kept) -> Row[Any, Any] | None:
     """The row that has this content, under another key."""
-    same = {"sop_instance_uid": again.sop_instance_uid, "sha256": again.sha256}
+    same = {"sop_instance_uid": sop_instance_uid, "sha256": again.sha256}
     rows = select(instance.c.content_key, instance.c.study_instance_uid).filter_by(**same)
     return connection.execute(rows.where(~instance.c.lost, instance.c.content_key != again.key)).first()
-
-
-def _is_whole(files: Files, key: str, again: Received) -> bool:
-    """Whether the file has the content of the repetition; read to the end, for its length alone says little after a crash."""
-    with suppress(OSError):  # gone, or in a place that the disk cannot read any more
-        kept = files.describe(key)
-        return (kept.sha256, kept.size) == (again.sha256, again.size)
-    return False
 
 
 def _replace(target: Path, source: Path) -> None:

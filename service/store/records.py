@@ -325,8 +325,9 @@ class Reconciled:
     """What the start-up comparison of files and rows found; all entries are keys.
 
     `added`: files without a row, now with one. `duplicates`: such files that were removed because the same content is
-    already there. `lost`: rows whose file is gone. `unreadable`: files without a row whose header cannot be read.
-    `orphans`: objects of our own that no row names any more, removed.
+    already there. `lost`: rows whose file is gone. `unreadable`: files without a row whose header cannot be read, and
+    files that came back with other content.
+    `orphans`: objects of our own that no row names any more, removed. `returned`: files that were gone and are there again.
     """
 
     added: tuple[str, ...] = ()
@@ -334,3 +335,4 @@ class Reconciled:
     lost: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import pytest
 
 from service.errors import Unusable
 from service.store.files import Files
@@ -72,22 +71,6 @@ def test_a_repetition_whose_row_was_never_written_is_removed(index: Index, files
     assert index.reconcile(files, read_header) == Reconciled(duplicates=(again.key,))
     assert not files.exists(again.key)
     assert index.counts().instances == 1
-
-
-@pytest.mark.parametrize("damaged", [False, True])
-def test_a_repetition_takes_the_place_of_a_first_copy_that_is_no_longer_whole(
-    index: Index, files: Files, *, damaged: bool
-) -> None:
-    """Removing it as a repetition would remove the only copy."""
-    first = add(index, files, "1.1 a")
-    again = keep(files, "1.1 a")
-    files.remove(first.key)
-    if damaged:
-        files.path(first.key).write_text("1.1 b")
-
-    assert index.reconcile(files, read_header) == Reconciled(duplicates=(again.key,))
-    assert [stored.key for stored in index.instances(STUDY)] == list(files.received_keys()) == [first.key]
-    assert files.path(first.key).read_text() == "1.1 a"
 
 
 def test_of_two_contents_the_older_stays_the_first(index: Index, files: Files) -> None:
@@ -172,3 +155,34 @@ def test_a_header_with_a_reason_is_added_as_ignored(index: Index, files: Files) 
     index.reconcile(files, lambda path: replace(read_header(path), reason_ignored="A report."))
 
     assert (index.counts().instances, index.counts().ignored) == (0, 1)
+
+
+def away(files: Files) -> Path:
+    """Take all that was received away, as a disk that is not mounted does; gives where it is."""
+    kept = files.root.with_name("away")
+    (files.root / "received").rename(kept)
+    Files(files.root)
+    return kept
+
+
+def back(files: Files, kept: Path) -> None:
+    shutil.rmtree(files.root / "received")
+    kept.rename(files.root / "received")
+
+
+def test_files_that_come_back_count_again(index: Index, files: Files) -> None:
+    """Their rows are there and lost: a second row of the same file let no start succeed any more."""
+    keys = [add(index, files, f"1.{number} a").key for number in range(3)]
+    version = index.close_version(STUDY, at(60))
+    index.set_state(STUDY, version.content_version, State.DONE, "Sent.")
+    kept = away(files)
+    assert index.reconcile(files, read_header) == Reconciled(lost=tuple(sorted(keys)))
+    back(files, kept)
+
+    assert sorted(index.reconcile(files, read_header).returned) == sorted(keys)
+    assert index.reconcile(files, read_header) == Reconciled()
+    assert [stored.key for stored in index.instances(STUDY)] == keys
+    detail = index.study(STUDY)
+    assert detail is not None
+    assert detail.summary.state is State.DONE
+    assert [event.word for event in detail.events].count("returned") == 1
