@@ -94,7 +94,12 @@ def deliveries(
 
 
 def mark_delivery(connection: Connection, of: tuple[str, str], noted: Noted) -> None:
-    """Note what became of `of` (SOP Instance UID, destination); what would wait for a result that a newer one replaces ends."""
+    """Note what became of `of` (SOP Instance UID, destination); what would wait for a result that a newer one replaces ends.
+
+    What a person or a newer result has ended meanwhile stays ended, unless the destination took it all the same.
+    """
+    if not _is_open(connection, of) and not (noted.state is DeliveryState.SENT and noted.tried):
+        return
     if noted.state is DeliveryState.PENDING and _is_replaced(connection, of[0]):
         noted = Noted(DeliveryState.SUPERSEDED, noted.at, noted.status, _BY_A_NEWER, tried=noted.tried)
     this = (delivery.c.sop_instance_uid == of[0]) & (delivery.c.destination == of[1])
@@ -111,8 +116,16 @@ def mark_delivery(connection: Connection, of: tuple[str, str], noted: Noted) -> 
         values |= {"sent_at": noted.at, "transaction_uid": ""}
     if noted.transaction_uid:
         values["transaction_uid"] = noted.transaction_uid
-    if connection.execute(update(delivery).where(this).values(values)).rowcount != 1:
+    connection.execute(update(delivery).where(this).values(values))
+
+
+def _is_open(connection: Connection, of: tuple[str, str]) -> bool:
+    """Whether it waits, or was sent and may be asked for."""
+    this = (delivery.c.sop_instance_uid == of[0]) & (delivery.c.destination == of[1])
+    state = connection.scalar(select(delivery.c.state).where(this))
+    if state is None:
         raise Unusable("store.no_delivery", "No such delivery was planned.")
+    return state in {DeliveryState.PENDING, DeliveryState.SENT}
 
 
 def of_transaction(connection: Connection, transaction_uid: str) -> list[Delivery]:

@@ -317,6 +317,30 @@ def test_a_person_who_cancels_meanwhile_is_not_overruled(store: Store, job: Job)
     assert the_study(store) == (State.FAILED, "Cancelled.")
 
 
+@pytest.mark.parametrize(
+    ("answer", "state"), [(0xA700, DeliveryState.FAILED), (0x0000, DeliveryState.SENT), (0xA900, DeliveryState.FAILED)]
+)
+def test_a_person_who_cancels_while_it_is_sent_is_not_overruled(
+    store: Store, job: Job, answer: int, state: DeliveryState
+) -> None:
+    """What the destination cannot take now does not wait again, for ever; what it took all the same is known to be there."""
+
+    def cancelled(_event: Any) -> int:
+        if the_study(store)[0] is State.DELIVERING:
+            store.index.operators.cancel(STUDY, Order("local", store.now))
+        return answer
+
+    with Promiser(store=cancelled) as peer:
+        courier = Courier(store.means(), (peer.destination(verify=Verify.NONE),))
+        deliver(courier, job)
+        store.later(FIRST_S)
+        assert not courier.visit(courier.destinations[0])
+    assert states(store)["pacs", "9.1"] is state
+    assert DeliveryState.PENDING not in states(store).values()
+    assert not courier.awaits(courier.destinations[0])
+    assert the_study(store)[0] is State.CANCELLED
+
+
 class Forgetful(Archive):
     """Says that it stored, and has lost the first copy of everything."""
 
