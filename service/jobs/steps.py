@@ -63,6 +63,7 @@ class Steps:
 
         Raises:
             Interrupted: The service stops; the step is repeated at the next start.
+            TryAgain: The index, or a disk of this worker, does not do what it should now.
         """
         if self.index.version(job.study_instance_uid, job.content_version).begin is Begin.DELIVER:
             return After.DELIVER  # a job before this one came so far
@@ -76,6 +77,8 @@ class Steps:
             return self._analysed(job, tries_left)
         except (Unwanted, StaleError):
             return After.NOTHING
+        except OSError as fault:
+            raise _on_disk(fault) from fault
         finally:
             self.owed.add(job.key)
             with suppress(TryAgain):
@@ -238,5 +241,14 @@ class Steps:
 
 
 def _keep(files: Files, made: MadeFile, folder: Path) -> MadeObject:
-    kept = files.write_object((folder / made.name).read_bytes())
+    content = (folder / made.name).read_bytes()
+    try:
+        kept = files.write_object(content)
+    except OSError as fault:  # room may come: the result waits for it
+        raise _on_disk(fault) from fault
     return MadeObject(made.role, made.sop_class_uid, made.sop_instance_uid, kept.key, kept.size)
+
+
+def _on_disk(fault: OSError) -> TryAgain:
+    """A disk that is full or fails now says nothing about the study."""
+    return TryAgain("jobs.disk", f"This worker cannot write or read its own files ({fault.strerror or type(fault).__name__}).")

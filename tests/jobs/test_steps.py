@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -303,6 +305,47 @@ def test_a_result_waits_for_an_index_that_is_away(
     assert steps.analyse(job, 2) is After.DELIVER
     assert (away.times, analyses) == (0, [job.content_version])
     assert store.index.version(STUDY, job.content_version).begin is Begin.DELIVER
+
+
+class Full:
+    """A disk without room for some writes."""
+
+    def __init__(self, write: Callable[..., object], times: int) -> None:
+        self._write = write
+        self.times = times
+
+    def write(self, *given: object, **more: object) -> object:
+        """Write, or say that there is no room."""
+        if self.times > 0:
+            self.times -= 1
+            raise OSError(ENOSPC, "No space left on device")
+        return self._write(*given, **more)
+
+
+def test_a_result_waits_for_room_on_the_disk(store: Store, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is no reason to say that the study failed, nor to analyse it anew."""
+    monkeypatch.setattr("service.jobs.steps.ASK_AGAIN_S", 0.01)
+    disk, asked = Full(store.files.write_object, 2), []
+
+    def run(request: Request, folder: Path, limits: Limits, progress: Progress, wanted: Wanted) -> Ended:
+        asked.append(request)
+        return answers(RESULT)(request, folder, limits, progress, wanted)
+
+    monkeypatch.setattr(Files, "write_object", lambda _files, content: disk.write(content))
+    assert steps_of(store, tmp_path, run).analyse(job, 0) is After.DELIVER
+    assert (len(asked), disk.times) == (1, 0)
+
+
+def test_an_analysis_waits_for_room_for_its_folder(
+    store: Store, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Full(tempfile.mkdtemp, 1)
+    monkeypatch.setattr(tempfile, "mkdtemp", disk.write)
+    steps = steps_of(store, tmp_path, answers(RESULT))
+    with pytest.raises(TryAgain, match="No space left on device"):
+        steps.analyse(job, 0)
+    assert state(store)[0] is State.ANALYSING
+    assert steps.analyse(job, 0) is After.DELIVER
 
 
 def test_an_index_that_goes_away_again_and_again_makes_no_study_one_that_kills_its_worker(
