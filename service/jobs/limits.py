@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -25,6 +25,11 @@ def die_with_parent(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the worker is gone")
+
+
+def with_parent(program: Sequence[str]) -> list[str]:
+    """The command line that runs a program which the kernel ends when the thread that started it is gone."""
+    return [sys.executable, "-m", __name__, str(os.getpid()), *program]
 
 
 def be_first_to_go() -> None:
@@ -88,3 +93,13 @@ def resident_mb(pid: int) -> int:
         return 0
     lines = (line.split() for line in status.splitlines() if line.startswith("VmRSS:"))
     return next((int(words[1]) // 1024 for words in lines), 0)
+
+
+def _become(arguments: list[str]) -> None:
+    """Be another program, in the place of this one: what was asked of the kernel stays (prctl(2))."""
+    die_with_parent(int(arguments[0]))
+    os.execv(arguments[1], arguments[1:])  # noqa: S606 - the operator's own program
+
+
+if __name__ == "__main__":
+    _become(sys.argv[1:])

@@ -21,6 +21,7 @@ import SimpleITK as sitk  # noqa: N813 - everybody knows it by this name
 from pydantic import TypeAdapter, ValidationError
 
 from service.errors import Unusable
+from service.jobs.limits import with_parent
 from service.regions.network import Manifest, Predict, on_tensors, segment
 from service.regions.region import Exam, Regions
 from service.regions.table import Segmenter
@@ -159,7 +160,7 @@ def _call(installed: Installed, weights: Path, inputs: Path, outputs: Path) -> N
     environment = {**os.environ, **closed, _WEIGHTS[installed.kind]: str(weights)}
     try:
         subprocess.run(  # noqa: S603 - the operator's own program, from the operator's own manifest
-            [program, *command[1:]], env=environment, check=True, capture_output=True, timeout=installed.timeout_s
+            with_parent([program, *command[1:]]), env=environment, check=True, capture_output=True, timeout=installed.timeout_s
         )
     except (subprocess.SubprocessError, OSError) as fault:
         raise Unusable(

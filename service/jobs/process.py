@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -65,8 +65,13 @@ class Child:
     reading: int
 
     def end(self) -> None:
-        """Kill it if it lives, and leave nothing of it."""
+        """Kill it if it lives, and leave nothing of it: also of what it began, a network's program for one.
+
+        It leads a group of its own, whose number nobody else gets while one of the group lives.
+        """
         self.process.kill()
+        with suppress(ProcessLookupError, PermissionError):  # nobody is left, or it had not come so far as to lead one
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         os.close(self.reading)
 

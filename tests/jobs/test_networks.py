@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
 import sys
 from pathlib import Path
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 
 from service.errors import Unusable
-from service.jobs.networks import load_network, read_manifest, read_nifti, write_nifti
+from service.jobs.networks import Installed, _call, load_network, read_manifest, read_nifti, write_nifti
 from service.regions.region import Exam, Kind
 from service.study.model import Role
+from tests.jobs.test_process import wait_for_text, wait_until_gone
 from tests.shapes import ball, fractions, grid
 
 PV = Role.PORTAL_VENOUS
@@ -114,6 +117,23 @@ def test_a_program_that_fails_is_a_sentence_and_no_crash(tmp_path: Path, text: s
     installed = program(tmp_path, text)
     with pytest.raises(Unusable, match=words):
         load_network(str(folder(tmp_path, installed)))(exam())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux")
+def test_a_program_dies_with_the_analysis_that_calls_it(tmp_path: Path) -> None:
+    """Where nobody is left to end it: the service was killed, and the kernel ended the analysis."""
+    note = tmp_path / "pid"
+    endless = Installed("nnunet", command=("/bin/sh", "-c", f"echo $$ > {note}; exec sleep 60"))
+    analysis = os.fork()
+    if analysis == 0:
+        try:
+            _call(endless, tmp_path, tmp_path, tmp_path)
+        finally:
+            os._exit(1)
+    wait_for_text(note)
+    os.kill(analysis, signal.SIGKILL)
+    os.waitpid(analysis, 0)
+    wait_until_gone(int(note.read_text()))
 
 
 def test_a_program_that_is_not_installed_is_said(tmp_path: Path) -> None:

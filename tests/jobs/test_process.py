@@ -145,6 +145,24 @@ def test_the_child_dies_with_its_worker(tmp_path: Path) -> None:
     wait_until_gone(int(note.read_text()))
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sessions as Linux has them")
+def test_what_an_analysis_began_ends_with_it(tmp_path: Path) -> None:
+    """A network's program would hold the processor for hours more, and the next analysis beside it."""
+    note = tmp_path / "pid"
+    begin = f"import subprocess; pathlib.Path({str(note)!r}).write_text(str(subprocess.Popen(['sleep', '60']).pid))"
+
+    def wanted() -> None:
+        if note.exists() and note.read_text():
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run_analysis(REQUEST, tmp_path, Limits(), lambda _stage, _percent: None, wanted, child(begin, "time.sleep(60)"))
+    wait_until_gone(int(note.read_text()))
+    note.unlink()
+    assert run(tmp_path, child(begin, ANSWER)).fault == ""
+    wait_until_gone(int(note.read_text()))
+
+
 def wait_for_text(path: Path) -> None:
     deadline = time.monotonic() + 120
     while not (path.exists() and path.read_text()):
