@@ -120,12 +120,12 @@ def mark_delivery(connection: Connection, of: tuple[str, str], noted: Noted) -> 
 
 
 def _is_open(connection: Connection, of: tuple[str, str]) -> bool:
-    """Whether it waits, or was sent and may be asked for."""
+    """Whether nobody has ended it: neither a person, nor a newer result, nor a refusal."""
     this = (delivery.c.sop_instance_uid == of[0]) & (delivery.c.destination == of[1])
     state = connection.scalar(select(delivery.c.state).where(this))
     if state is None:
         raise Unusable("store.no_delivery", "No such delivery was planned.")
-    return state in {DeliveryState.PENDING, DeliveryState.SENT}
+    return state not in {DeliveryState.FAILED, DeliveryState.SUPERSEDED}
 
 
 def of_transaction(connection: Connection, transaction_uid: str) -> list[Delivery]:
