@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from service.dicom.destination import Destination, Verify
@@ -15,7 +16,7 @@ from service.jobs.verification import Verification
 from service.jobs.visit import LostError, Means, Visit
 from service.store.orders import Queue
 from service.store.records import Delivery, DeliveryState, State, Version
-from service.store.way import Held, Noted
+from service.store.way import Held, Noted, Sign
 
 _RESULTS, _THIS = "The results are", "The report of this is"  # the latter where nothing was measured
 HOLD_S = 30.0  # how long a worker that says nothing keeps a line
@@ -29,6 +30,8 @@ class Courier:
     destinations: tuple[Destination, ...]
     worker: str = "worker-1"
     hold_s: float = HOLD_S
+    ticks: Callable[[], float] = time.monotonic
+    seen: dict[str, tuple[Sign, float, float]] = field(default_factory=dict)  # of a holder: its sign, since when, until when
 
     def clock(self) -> datetime:
         """The time."""
@@ -114,7 +117,7 @@ class Courier:
     def _holding(self, destination: Destination) -> Iterator[Held | None]:
         """Hold the line, and keep it while this worker lives, however long the work takes."""
         lines, until = self.means.index.lines, self.clock() + timedelta(seconds=self.hold_s)
-        held = lines.take(destination.name, self.worker, self.clock(), until)
+        held = lines.take(destination.name, self.worker, until, self._dead(destination.name))
         if held is None:
             yield None
             return
@@ -127,6 +130,19 @@ class Courier:
             done.set()
             keeper.join()
             lines.leave(held)
+
+    def _dead(self, name: str) -> Sign | None:
+        """The sign of a holder that has given no other for as long as it may, by our clock: those of machines need not agree.
+
+        While we did not look it may have been the index that was away, and for the holder too.
+        """
+        sign, now = self.means.index.lines.sign(name), self.ticks()
+        if sign is None:
+            return None
+        last, since, looked = self.seen.get(name, (None, now, now))
+        since = since if sign == last and now - looked <= self.hold_s / 2 else now
+        self.seen[name] = sign, since, now
+        return sign if now - since > self.hold_s else None
 
     def _keep(self, held: Held, done: threading.Event) -> None:
         """An index that is away for a moment is asked again."""

@@ -1,6 +1,7 @@
 """The way to each destination: what is due there, which worker sends, and whether it is interrupted.
 
-A worker holds a line while it sends, for a limited time. One that was thought dead and comes back finds that the term has
+A worker holds a line while it sends, and gives signs of life. One that stopped to give them loses it, which the one who
+looks judges by its own clock. One that was thought dead and comes back finds that the term has
 changed: what it wants to note no longer counts, and what it sent was the same object once more.
 """
 
@@ -17,7 +18,7 @@ from service.store.database import Database
 from service.store.records import Delivery, DeliveryState, State, Version
 from service.store.schema import delivery, line, made, study, version
 from service.store.versions import newest_delivering, set_state, version_of
-from service.store.way import Held, Line, Noted
+from service.store.way import Held, Line, Noted, Sign
 
 
 class Lines:
@@ -26,10 +27,17 @@ class Lines:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def take(self, destination: str, worker: str, now: datetime, until: datetime) -> Held | None:
-        """The right to send to `destination` until then; None while another worker has it."""
+    def sign(self, destination: str) -> Sign | None:
+        """What a worker that holds the line showed last; None when nobody does."""
+        with self._database.read() as connection:
+            held = line.c.worker != ""
+            row = connection.execute(select(line).where(line.c.destination == destination, held)).first()
+            return None if row is None else Sign(row.term, row.held_until)
+
+    def take(self, destination: str, worker: str, until: datetime, dead: Sign | None = None) -> Held | None:
+        """The right to send to `destination`; None while another worker has it, unless its last sign of life is `dead`."""
         with self._database.write(synced=False) as connection:
-            return _take(connection, destination, worker, now, until)
+            return _take(connection, destination, worker, until, dead)
 
     def keep(self, held: Held, until: datetime) -> bool:
         """Hold it longer; False when somebody else has it now."""
@@ -162,12 +170,12 @@ class Lines:
             return len(waiting)
 
 
-def _take(connection: Connection, destination: str, worker: str, now: datetime, until: datetime) -> Held | None:
+def _take(connection: Connection, destination: str, worker: str, until: datetime, dead: Sign | None) -> Held | None:
     known = connection.execute(select(line).filter_by(destination=destination)).first()
     if known is None:
         connection.execute(insert(line).values(destination=destination, worker=worker, term=1, held_until=until))
         return Held(destination, 1)
-    if known.worker not in ("", worker) and known.held_until is not None and known.held_until > now:
+    if known.worker not in ("", worker) and Sign(known.term, known.held_until) != dead:
         return None
     held = Held(destination, known.term + 1)
     values = {"worker": worker, "term": held.term, "held_until": until}

@@ -39,6 +39,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """The last sign of life of whoever holds a line: a later one differs. Its time is of a clock that need not be right."""
+
+    term: int
+    held_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """The right to send to a destination until it ends; `term` tells it from every other time somebody had it."""
 

@@ -431,9 +431,11 @@ def test_a_worker_that_was_thought_dead_and_comes_back_does_no_harm(store: Store
         thread.start()
         assert arrived.wait(20)
 
-        other = Courier(store.means(), (pacs,), "worker-2")
-        assert not other.visit(pacs), "the line is held"
-        store.later(31)
+        other = Courier(store.means(), (pacs,), "worker-2", ticks=lambda: store.clock().timestamp())
+        for _look in range(4):
+            assert not other.visit(pacs), "the line is held"
+            store.later(10)
+        store.later(1)
         assert other.visit(pacs)
         other.settle()
         go_on.set()
@@ -442,6 +444,44 @@ def test_a_worker_that_was_thought_dead_and_comes_back_does_no_harm(store: Store
     assert {(one.state, one.attempts) for one in store.index.deliveries(STUDY)} == {(DeliveryState.SENT, 1)}
     assert store.index.lines.line("pacs").failures == 0
     assert the_study(store)[0] is State.DONE
+
+
+def test_a_clock_that_is_wrong_neither_takes_a_line_nor_keeps_it(store: Store) -> None:
+    """Whether a holder lives is seen by its signs, not by what its clock or ours says."""
+    pacs, ticks = Destination("pacs", "PACS", "127.0.0.1", 1), [0.0]
+    ahead = replace(store.means(), clock=lambda: store.later_by(86400))
+    first, second = (
+        Courier(means, (pacs,), name, hold_s=30.0, ticks=lambda: ticks[0])
+        for means, name in ((store.means(), "worker-1"), (ahead, "worker-2"))
+    )
+    lines = store.index.lines
+    with first._holding(pacs) as held, second._holding(pacs) as other:
+        assert (held is not None, other) == (True, None)
+
+    dead = lines.take("pacs", "worker-2", store.later_by(86430))
+    assert dead is not None
+    gave = []
+    for _look in range(5):
+        with first._holding(pacs) as held:
+            gave.append(held is not None)
+        ticks[0] += 10.0
+    assert gave == [False] * 4 + [True], "a day is not waited for"
+
+
+def test_a_holder_that_gives_signs_keeps_its_line_and_one_that_nobody_could_see_too(store: Store) -> None:
+    """While the index was away nobody could give any."""
+    pacs, ticks = Destination("pacs", "PACS", "127.0.0.1", 1), [0.0]
+    other, lines = Courier(store.means(), (pacs,), "worker-2", hold_s=30.0, ticks=lambda: ticks[0]), store.index.lines
+    held = lines.take("pacs", "worker-1", store.later_by(30))
+    assert held is not None
+    for look in range(6):
+        with other._holding(pacs) as none:
+            assert none is None
+        ticks[0] += 10.0
+        assert lines.keep(held, store.later_by(40 + look))
+    ticks[0] += 3600.0
+    with other._holding(pacs) as none:
+        assert none is None
 
 
 def test_an_index_that_is_away_for_a_moment_costs_no_hold_on_a_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

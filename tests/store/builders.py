@@ -64,7 +64,7 @@ def made(role: str = "sr", uid: str = "1.9.1") -> MadeObject:
 def mark(index: Index, of: tuple[str, str], state: DeliveryState, status: int | None, detail: str, when: datetime) -> None:
     """Note how an attempt for `of` (SOP Instance UID, destination) ended, as a worker does that holds the line."""
     uid, destination = of
-    held = index.lines.take(destination, "worker", when, when)
+    held = index.lines.take(destination, "worker", when)
     assert held is not None
     next_try_at = when if state is DeliveryState.PENDING else None
     assert index.lines.mark([uid], held, Noted(state, when, status, detail, next_try_at, state is not DeliveryState.VERIFIED))

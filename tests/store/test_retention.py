@@ -107,7 +107,7 @@ def test_what_is_unsent_held_failed_or_awaited_stays(index: Index, files: Files,
 def test_what_awaits_its_commitment_stays(index: Index, files: Files) -> None:
     version = finished(index, files)
     index.operators.resend(STUDY, "archive", order(80))
-    held = index.lines.take("archive", "worker", at(80), at(90))
+    held = index.lines.take("archive", "worker", at(90))
     assert held is not None
     index.lines.mark([f"{STUDY}.9"], held, Noted(DeliveryState.SENT, at(81), 0, "", at(90), tried=True))
     index.set_state(STUDY, version.content_version, State.DONE, "Stored, not verified yet.")

@@ -73,7 +73,7 @@ def test_a_destination_tells_what_it_refused(client: TestClient) -> None:
 
 def test_a_destination_that_is_down_says_since_when_and_what_waits_says_why(client: TestClient, index: Index) -> None:
     """Also what nobody has tried to send, because it is down."""
-    held = index.lines.take("archive", "worker", AT, AT)
+    held = index.lines.take("archive", "worker", AT)
     assert held is not None
     index.lines.interrupted(held, "archive (PACS@192.0.2.10:104): nothing listens", AT, AT + timedelta(seconds=40))
     index.operators.resend(STUDY, "archive", Order("a person", AT))
