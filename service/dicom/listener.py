@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
+from pynetdicom.transport import ThreadedAssociationServer
 
 from service.dicom import commitment
 from service.dicom.access import access_of
@@ -26,7 +27,7 @@ from service.dicom.crowd import Crowd
 from service.dicom.door import Door
 from service.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from service.dicom.reception import Answer, Arriving, HeaderReader, Offered, Reception
-from service.dicom.server import Limits, Server
+from service.dicom.server import Limits, Server, accept
 from service.dicom.tls import Acceptor, Credentials, no_tls, shake_hands
 from service.store.files import Files
 from service.store.index import Index
@@ -110,13 +111,20 @@ class Listener:
         return len(self._callers)
 
     def start(self) -> None:
-        """Put right what a crash left behind, then listen.
+        """Put right what a crash left behind, then listen. Who connects meanwhile waits.
 
         Raises:
-            OSError: when the address cannot be had.
+            OSError: when the address cannot be had; nothing was changed then.
+            TryAgain: when what was left cannot be put right.
         """
-        self._recover()
-        self._server = self._serve_fast() if self._options.fast else self._serve_stock()
+        server = self._fast_server() if self._options.fast else self._stock_server()
+        try:
+            self._recover()  # only with the address: another listener that is at work has it, and what is open is its
+        except BaseException:
+            server.server_close()
+            raise
+        self._server = server
+        accept(server)
         host, port = self.address
         log.info("listening", host=host, port=port, ae_title=self._options.ae_title)
 
@@ -134,24 +142,23 @@ class Listener:
         self._files.end_journal()
         log.info("stopped", aborted=late)
 
-    def _serve_fast(self) -> Server:
+    def _fast_server(self) -> Server:
         options = self._options
         door = Door(self._begin, self._finish, self._callers.because, self._callers.turned_away, options.stall_timeout_s)
-        server = Server(
+        return Server(
             _entity(options),
             (options.host, options.port),
             door,
             Limits(options.max_half_open, options.max_half_open_per_peer),
             **self._serving(),
         )
-        server.start()
-        return server
 
-    def _serve_stock(self) -> Any:
+    def _stock_server(self) -> ThreadedAssociationServer:
         address = (self._options.host, self._options.port)
         serving = self._serving()
         serving["evt_handlers"].append((evt.EVT_CONN_OPEN, self._shake_hands))
-        return _entity(self._options).start_server(address, block=False, **serving)
+        entity = _entity(self._options)
+        return ThreadedAssociationServer(entity, address, entity.ae_title, **serving)
 
     def _serving(self) -> dict[str, Any]:
         return {

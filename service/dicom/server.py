@@ -51,11 +51,6 @@ class Server(ThreadedAssociationServer):
         self._leaving: deque[tuple[float, socket.socket]] = deque()
         super().__init__(entity, address, entity.ae_title, request_handler=Handler, **more)
 
-    def start(self) -> None:
-        """Accept in a thread of its own."""
-        threading.Thread(target=self.serve_forever, name="dicom-accept", daemon=True).start()
-        self.ae._servers.append(self)  # noqa: SLF001 - where `shutdown` takes it from
-
     @property
     def busy(self) -> bool:
         """Whether a thread still serves a connection."""
@@ -140,3 +135,9 @@ class Server(ThreadedAssociationServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver gives it
         """A connection that could not be taken in, for want of threads or descriptors."""
         log.error("connection_not_served", peer=client_address[0])
+
+
+def accept(server: ThreadedAssociationServer) -> None:
+    """Let a server that has its address take connections, in a thread of its own."""
+    threading.Thread(target=server.serve_forever, name="dicom-accept", daemon=True).start()
+    server.ae._servers.append(server)  # noqa: SLF001 - where `shutdown` takes it from

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ from pynetdicom.sop_class import Verification
 
 from service.codes import DEVICE_UID
 from service.dicom.header_scan import read_header
-from service.dicom.listener import Listener
+from service.dicom.listener import Listener, ListenerOptions
 from service.dicom.reception import file_head
+from service.errors import TryAgain
 from service.store.files import Files
 from service.store.index import Index
 from service.store.records import State
@@ -154,13 +157,40 @@ def test_no_name_on_disk_comes_from_the_wire(serve: Serve) -> None:
     assert not any(part in str(path) for path in station.files.root.rglob("*") for part in (uid, STUDY, "P1", "SCANNER"))
 
 
-def test_an_address_in_use_is_an_error_at_the_start(serve: Serve) -> None:
-    port = serve().address[1]
+@pytest.mark.parametrize("fast", [True, False])
+def test_an_address_in_use_is_an_error_before_anything_is_changed(serve: Serve, *, fast: bool) -> None:
+    """A second listener by mistake: what is open belongs to the first one, and its studies are not complete."""
+    station = serve(fast=fast)
+    station.index.association_opened("a", "10.0.0.1:1", "SCANNER", serve_script.now())
+    part = station.files.root / "incoming" / "old.part"
+    part.touch()
     with pytest.raises(OSError, match="in use"):
-        serve(port=port)
+        serve(port=station.address[1], fast=fast)
+
+    assert station.index.counts().open_associations == 1
+    assert part.exists()
+
+
+class NoRecovery(Index):
+    """An index that is away when the start needs it."""
+
+    def close_all_associations(self, at: datetime) -> None:  # noqa: ARG002 - it fails before it looks
+        """Fail."""
+        raise TryAgain("store.unavailable", "The index cannot be reached.")
+
+
+def test_a_start_that_fails_gives_the_address_back(files: Files, index: Index) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    options = ListenerOptions(port=port)
+    with pytest.raises(TryAgain):
+        Listener(options, files, NoRecovery(index._database), read_header, serve_script.now).start()
+
+    listener = Listener(options, files, index, read_header, serve_script.now)
+    listener.start()
+    assert listener.address[1] == port
+    listener.stop()
 
 
 def test_the_listener_can_be_stopped_before_it_started(files: Files, index: Index) -> None:
-    from service.dicom.listener import ListenerOptions
-
     Listener(ListenerOptions(), files, index, read_header, serve_script.now).stop()
