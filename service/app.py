@@ -157,10 +157,12 @@ class Service:
     def _start_engine(self, undo: ExitStack, folder: Path) -> tuple[Engine, Nursery]:
         from service.jobs.engine import WORKFLOW_VERSION, Engine, EngineOptions
         from service.jobs.forked import Nursery
+        from service.jobs.process import sweep
         from service.jobs.watchdog import Pulse, Watchdog
 
         table, stop_now, parallel = self.settings.worker, threading.Event(), parallel_of(self.settings)
         undo.enter_context(only_one(folder / lock_name(table.name), table.name))
+        log.info("swept", analyses=sweep(folder / "work"))
         watchdog = Watchdog(self.index, Pulse(table.name, WORKFLOW_VERSION, parallel, table.heartbeat_s), utc_now)
         watchdog.join()
         attempts, pauses = self.settings.analysis.attempts, pauses_of(self.settings)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,9 @@ LOOK_S = 0.05  # how often memory and time are looked at, and whether the answer
 LOG_TAIL = 300
 LOG_KEPT = 16_384  # bytes of what an analysis wrote that are kept with its job
 LOG_LIMIT = 4_000_000  # bytes on disk, after which its earlier words are dropped
+
+_ANALYSIS, _LOCK = "analysis-", "lock"
+_LONG_AGO_S = 2 * 86400.0
 
 Progress = Callable[[str, int], None]
 Wanted = Callable[[], None]
@@ -97,10 +102,40 @@ def python_child(folder: Path, parent: int, pipe: int) -> list[str]:
 
 @contextmanager
 def work_folder(parent: Path) -> Iterator[Path]:
-    """A fresh folder for one analysis, gone afterwards."""
+    """A fresh folder for one analysis, gone afterwards.
+
+    A lock in it lives as long as this process, which is how `sweep` tells it from what a killed worker left; it has its name
+    only once the lock is held.
+    """
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix="analysis-") as folder:
-        yield Path(folder)
+    new = Path(tempfile.mkdtemp(dir=parent, prefix="new-"))
+    folder = new.with_name(new.name.replace("new-", _ANALYSIS, 1))
+    try:
+        with (new / _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            new.rename(folder)
+            yield folder
+    finally:
+        shutil.rmtree(folder if folder.exists() else new)
+
+
+def sweep(parent: Path) -> int:
+    """Remove the folders of analyses whose worker was killed, with the images in them; gives how many."""
+    return sum(_swept(folder) for folder in parent.glob(f"{_ANALYSIS}*"))
+
+
+def _swept(folder: Path) -> bool:
+    """Without a lock it is of a version that had none: no analysis takes days."""
+    try:
+        if (folder / _LOCK).exists():
+            with (folder / _LOCK).open("r+b") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        elif time.time() - folder.stat().st_mtime < _LONG_AGO_S:
+            return False
+        shutil.rmtree(folder)
+    except OSError:  # it lives, or another worker sweeps too; what is left is for the next start
+        return False
+    return True
 
 
 def run_analysis(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -18,7 +19,7 @@ from service.errors import TryAgain
 from service.jobs.child import LOG_FILE
 from service.jobs.job import Interrupted
 from service.jobs.messages import Request
-from service.jobs.process import LOG_KEPT, LOG_LIMIT, Command, Ended, Limits, run_analysis, work_folder
+from service.jobs.process import LOG_KEPT, LOG_LIMIT, Command, Ended, Limits, run_analysis, sweep, work_folder
 
 REQUEST = Request((), "abc", datetime(2024, 1, 1, tzinfo=UTC))
 ANSWER = r"""(folder / "answer.json").write_text('{"code": "c", "sentence": "s"}')"""
@@ -124,6 +125,22 @@ def test_a_work_folder_is_gone_afterwards(tmp_path: Path) -> None:
     with work_folder(tmp_path / "work") as folder:
         (folder / "x").write_text("x")
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_what_a_killed_worker_left_is_swept_and_nothing_of_those_that_live(tmp_path: Path) -> None:
+    """It holds images of patients; several workers may share the folder."""
+    killed = os.fork()
+    if killed == 0:
+        with work_folder(tmp_path):
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(killed, 0)
+    for name in ("analysis-old", "analysis-unknown"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / "analysis-old", times=(0, 0))
+    with work_folder(tmp_path) as folder:
+        assert len(list(tmp_path.iterdir())) == 4
+        assert sweep(tmp_path) == 2
+        assert set(tmp_path.iterdir()) == {folder, tmp_path / "analysis-unknown"}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux")
