@@ -27,6 +27,7 @@ from service.store.header import HeaderLike
 from service.store.index import Index
 from service.store.quarantine import Quarantine, Refusal
 from service.store.records import Added, Kept, received
+from service.store.rows import Rows
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
@@ -92,7 +93,7 @@ class Reception:
         quarantine: Quarantine,
     ) -> None:
         self._files = files
-        self._index = index
+        self._rows = Rows(files, index)
         self._read_header = read_header
         self._clock = clock
         self._min_free_bytes = min_free_bytes
@@ -114,10 +115,11 @@ class Reception:
 
         Raises:
             Unusable: when what was announced names no instance.
-            TryAgain: when the disk is nearly full.
+            TryAgain: when the disk is nearly full, or the index is known to be away.
         """
         if not (is_uid(offered.sop_class_uid) and is_uid(offered.sop_instance_uid) and is_uid(offered.transfer_syntax_uid)):
             raise Unusable("reception.uid", "The class, the instance or the transfer syntax that was announced is not a UID.")
+        self._rows.catch_up()
         self.require_room(size)
         incoming = self._files.receive()
         incoming.write(file_head(offered.sop_class_uid, offered.sop_instance_uid, offered.transfer_syntax_uid))
@@ -168,9 +170,7 @@ class Reception:
 
     def _add(self, header: HeaderLike, offered: Offered, kept: Kept) -> Added:
         new = received(header, kept, self._clock(), offered.calling_ae, offered.association_id)
-        added = self._index.add_instance(new)
-        while added is Added.DUPLICATE and not self._index.copies.keep_one(self._files, new.sop_instance_uid, kept):
-            added = self._index.add_instance(new)  # what it repeats left in between
+        added = self._rows.add(new)
         if added is Added.CONFLICT:
             log.warning("conflict", study=header.study_instance_uid, instance=header.sop_instance_uid, key=kept.key)
         else:

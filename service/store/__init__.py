@@ -1,5 +1,5 @@
 """Where things rest: content in files, everything that is known about it in the index.
 
 Reading order: header, records, files, schema, database, arrivals, copies, versions, outbox, views, gauges, returned,
-reconcile, index.
+reconcile, index, rows.
 """

@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -178,6 +180,64 @@ def test_an_index_that_is_down_is_out_of_resources(files: Files, broken: BrokenI
 
     assert reception(files, broken).store(offer(), IMAGE) == Answer(0xA700, "The index cannot be reached.")
     broken.close()
+
+
+class Coming(Index):
+    """An index that is away until the test lets it come back; then, or with `late`, the row is there although nobody heard."""
+
+    away = True
+    late = False
+
+    def add_instance(self, received: Received) -> Added:
+        """Fail while it is away."""
+        if self.late or not self.away:
+            added = super().add_instance(received)
+        if self.away:
+            raise TryAgain("store.unavailable", "The index cannot be reached.")
+        return added
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_sender_that_repeats_while_the_index_is_away_leaves_one_file(files: Files, index: Index, *, late: bool) -> None:
+    """Each repetition left its file, until the disk was full. None is simply removed: its row may be there already."""
+    coming = Coming(index._database)
+    coming.late = late
+    station = reception(files, coming)
+    answers = {station.store(offer(), IMAGE) for _ in range(5)} | {station.store(offer("1.2.4"), IMAGE)}
+    assert answers == {Answer(0xA700, "The index cannot be reached.")}
+    (key,) = files.received_keys()
+
+    coming.away = False
+    assert station.store(offer("1.2.4"), encode(an_image("1.2.4"))).added is Added.NEW
+    assert station.store(offer(), IMAGE).added is Added.DUPLICATE
+    assert next(stored.key for stored in index.instances(STUDY)) == key
+    assert len(list(files.received_keys())) == index.counts().instances == 2
+
+
+def test_while_one_waits_for_an_index_that_hangs_the_others_are_refused(
+    files: Files, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of many associations would wait for its time limit, one after the other."""
+    monkeypatch.setattr("service.store.rows._PATIENCE_S", 0.05)
+    coming = Coming(index._database)
+    station = reception(files, coming)
+    station.store(offer(), IMAGE)
+    asked, answer = threading.Event(), threading.Event()
+
+    def hang(received: Received) -> Added:
+        asked.set()
+        assert answer.wait(30)
+        return index.add_instance(received)
+
+    monkeypatch.setattr(coming, "add_instance", hang)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(station.store, offer(), IMAGE)
+        assert asked.wait(30)
+        refused = station.store(offer("1.2.4"), encode(an_image("1.2.4")))
+        answer.set()
+        assert first.result().added is Added.DUPLICATE
+
+    assert refused == Answer(0xA700, "The index has not answered for a while.")
 
 
 def test_a_fault_of_our_own_is_answered_and_logged_without_its_values(files: Files, broken: BrokenIndex) -> None:
