@@ -19,6 +19,7 @@ from service.store.records import Delivery, DeliveryState, State, Version
 from service.store.way import Held, Noted, Sign
 
 _RESULTS, _THIS = "The results are", "The report of this is"  # the latter where nothing was measured
+LIVES = timedelta(hours=1)  # what a worker that falls silent had to send is left to it for as long
 HOLD_S = 30.0  # how long a worker that says nothing keeps a line
 
 
@@ -75,10 +76,18 @@ class Courier:
     def settle(self) -> None:
         """End every study for which nothing is left to do, and what waits for destinations that are no more."""
         lines = self.means.index.lines
-        for name in lines.unfinished() - {destination.name for destination in self.destinations}:
+        for name in self._gone(lines.unfinished()):
             lines.drop(name, Noted(DeliveryState.FAILED, self.clock(), detail=f"{name} is no longer configured."))
         for version in lines.delivered():
             self._settle(version)
+
+    def _gone(self, names: frozenset[str]) -> frozenset[str]:
+        """Those to which no worker sends: another one may have another configuration while they are changed one by one."""
+        unknown = names - {destination.name for destination in self.destinations}
+        if not unknown:
+            return unknown
+        elsewhere = self.means.index.machines.elsewhere(self.worker, self.clock() - LIVES)
+        return frozenset() if elsewhere is None else unknown - elsewhere
 
     def _make(self, visit: Visit, destination: Destination, due: list[Delivery]) -> None:
         """Send, then verify; what was sent earlier is only asked for."""

@@ -22,12 +22,13 @@ log = structlog.get_logger("watchdog")
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """Who shows itself how often (s): the name of the worker, the shape of its workflows, how many analyses it takes."""
+    """Who shows itself how often (s): name of a worker, shape of its workflows, how many analyses it takes, where it sends."""
 
     worker: str
     shape: str
     parallel: int
     every_s: float = 15.0
+    destinations: tuple[str, ...] = ()
 
 
 class Watchdog:
@@ -50,6 +51,7 @@ class Watchdog:
         pulse = self._pulse
         if not self._index.machines.join(pulse.worker, platform.node(), __version__, pulse.shape, self._clock()):
             self._take_over([pulse.worker])
+        self._index.machines.sends_to(pulse.worker, pulse.destinations)
 
     def start(self) -> None:
         """Begin to beat and to watch."""

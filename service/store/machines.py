@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -28,6 +29,18 @@ class Machines:
                 return True
             connection.execute(update(machine).where(machine.c.name == name).values(**here, beat=machine.c.beat + 1))
             return bool(row.shape == shape)
+
+    def sends_to(self, name: str, destinations: Collection[str]) -> None:
+        """A worker says where it sends."""
+        with self._database.write() as connection:
+            connection.execute(update(machine).where(machine.c.name == name).values(destinations=sorted(destinations)))
+
+    def elsewhere(self, name: str, since: datetime) -> frozenset[str] | None:
+        """Where other workers send that were seen since then and did not stop; None when one of them does not say."""
+        others = select(machine.c.destinations).where(machine.c.name != name, ~machine.c.left, machine.c.seen_at >= since)
+        with self._database.read() as connection:
+            said = list(connection.scalars(others))
+        return None if None in said else frozenset(one for destinations in said for one in destinations)
 
     def beat(self, name: str, parallel: int, at: datetime) -> None:
         """It is alive, and takes as many analyses at once."""

@@ -278,7 +278,8 @@ study_told = Table(
     Column("told_at", Utc, nullable=False),
 )
 
-# `beat` counts up while the worker lives; `left`: it stopped in an orderly way; `shape`: of the workflows it can go on with.
+# `beat` counts up while the worker lives; `left`: it stopped in an orderly way; `shape`: of the workflows it can go on with;
+# `destinations`: where it sends (NULL: it does not say).
 machine = Table(
     "machine",
     metadata,
@@ -292,6 +293,7 @@ machine = Table(
     Column("seen_at", Utc, nullable=False),
     Column("left", Boolean, nullable=False),
     Column("draining", Boolean, nullable=False),
+    Column("destinations", JSON),
 )
 
 # A queue without a row is not paused.

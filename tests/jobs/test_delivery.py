@@ -393,6 +393,25 @@ def test_a_destination_that_was_removed_from_the_configuration_is_told(store: St
     assert the_study(store) == (State.FAILED, "old is no longer configured.")
 
 
+@pytest.mark.parametrize("how", ["left", "silent"])
+def test_a_destination_that_another_worker_still_has_is_left_to_it(store: Store, job: Job, how: str) -> None:
+    """While the configuration of workers is changed one by one; a release before this does not say where it sends."""
+    machines = store.index.machines
+    deliver(Courier(store.means(), (down("new"),)), job)
+    machines.join("worker-2", "node", "0.1.0", "2", store.now)
+    Courier(store.means(), ()).settle()
+    assert the_study(store)[0] is State.DELIVERING, "it does not say"
+    machines.sends_to("worker-2", ["new"])
+    Courier(store.means(), ()).settle()
+    assert the_study(store)[0] is State.DELIVERING
+    if how == "left":
+        machines.leave("worker-2")
+    else:
+        store.later(3601)
+    Courier(store.means(), ()).settle()
+    assert the_study(store) == (State.FAILED, "new is no longer configured.")
+
+
 def test_a_newer_result_takes_the_place_of_one_that_waits(store: Store, job: Job) -> None:
     """Also of one whose archive lost it, or was still being asked."""
     courier = Courier(store.means(), (down(),))
