@@ -91,7 +91,11 @@ class Nursery:
             self._changed.wait_for(lambda: self._control is not None or self._stopped or not HERE, AGAIN_S)
             if self._control is None:
                 return None
-            control = self._control.dup()
+            try:
+                control = self._control.dup()
+            except OSError as fault:  # no descriptor is left
+                _not_forked(fault.strerror)
+                return None
         with control:
             return _fork(control, folder)
 
@@ -115,7 +119,10 @@ class Nursery:
 
     def _begin(self) -> bool:
         """Start the process; False when the machine does not let us now."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as fault:  # no descriptor is left
+            return _not_started(fault)
         command = [sys.executable, "-m", MODULE, str(os.getpid()), str(theirs.fileno())]
         with theirs:
             try:
@@ -124,8 +131,7 @@ class Nursery:
                 )
             except OSError as fault:
                 ours.close()
-                log.warning("nursery_not_started", reason=fault.strerror)
-                return False
+                return _not_started(fault)
         self._control = ours
         self._changed.notify_all()
         return True
@@ -138,6 +144,11 @@ class Nursery:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+def _not_started(fault: OSError) -> bool:
+    log.warning("nursery_not_started", reason=fault.strerror)
+    return False
 
 
 class Fork:
@@ -178,10 +189,24 @@ class Fork:
         os.close(self._handle)
 
 
+def _not_forked(reason: str | None) -> None:
+    log.warning("not_forked", reason=reason)
+
+
 def _fork(control: socket.socket, folder: Path) -> Child | None:
     """Ask for a fork that analyses in `folder`; None when the process that forks is dead, or the machine lets it have none."""
-    reading, writing = os.pipe()
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError as fault:  # no descriptor is left
+        _not_forked(fault.strerror)
+        return None
+    try:
+        reading, writing = os.pipe()
+    except OSError as fault:
+        ours.close()
+        theirs.close()
+        _not_forked(fault.strerror)
+        return None
     try:
         with theirs:
             socket.send_fds(control, [os.fsencode(folder)], [writing, theirs.fileno()])
@@ -193,7 +218,7 @@ def _fork(control: socket.socket, folder: Path) -> Child | None:
         os.close(writing)
     if told and handles:
         return Child(Fork(int(told), handles[0], ours), reading)
-    log.warning("not_forked", reason=told.decode() or "the process that forks does not answer")
+    _not_forked(told.decode() or "the process that forks does not answer")
     ours.close()
     os.close(reading)
     return None

@@ -114,9 +114,12 @@ def work_folder(parent: Path) -> Iterator[Path]:
         with (new / _LOCK).open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             new.rename(folder)
-            yield folder
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder)  # with the lock held: two who remove it would hinder each other
     finally:
-        shutil.rmtree(folder if folder.exists() else new)
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def sweep(parent: Path) -> int:
@@ -172,7 +175,10 @@ def _start(command: Callable[[int, int], list[str]], log: int) -> Child:
     Raises:
         TryAgain: The machine has no room for a process now.
     """
-    reading, writing = os.pipe()
+    try:
+        reading, writing = os.pipe()
+    except OSError as fault:
+        raise _no_room(fault) from fault
     try:
         process = subprocess.Popen(  # noqa: S603 our own interpreter
             command(os.getpid(), writing),
@@ -184,11 +190,15 @@ def _start(command: Callable[[int, int], list[str]], log: int) -> Child:
         )
     except OSError as fault:
         os.close(reading)
-        sentence = f"The analysis cannot begin: the machine has no room for its process ({fault.strerror})."
-        raise TryAgain("analysis.no_process", sentence) from fault
+        raise _no_room(fault) from fault
     finally:
         os.close(writing)
     return Child(process, reading)
+
+
+def _no_room(fault: OSError) -> TryAgain:
+    sentence = f"The analysis cannot begin: the machine has no room for its process ({fault.strerror})."
+    return TryAgain("analysis.no_process", sentence)
 
 
 def wait_for(child: Child, folder: Path, limits: Limits, progress: Progress, wanted: Wanted) -> Ended:

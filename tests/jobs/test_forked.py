@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import pytest
 
+from service.jobs import forked
 from service.jobs import nursery as nursery_process
 from service.jobs.forked import Nursery, _fork
 from service.jobs.messages import Request
@@ -184,3 +185,38 @@ def test_a_machine_without_room_for_a_fork_costs_that_fork_alone(
         assert child is not None
         assert child.process.wait() == 0
         os.close(child.reading)
+
+
+def test_a_service_without_a_descriptor_begins_the_process_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread goes on: with descriptors again, analyses are forks again."""
+    refused: list[str] = []
+
+    def none_left(*_given: object) -> NoReturn:
+        refused.append("asked")
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(forked, "AGAIN_S", 0.05)
+    monkeypatch.setattr(forked, "MODULE", "keyword")  # it only has to begin
+    nursery = Nursery()
+    with monkeypatch.context() as machine:
+        machine.setattr(socket, "socketpair", none_left)
+        nursery.start()
+        nursery.expect()
+        eventually(lambda: len(refused), lambda times: times >= 2, 30)
+    eventually(lambda: nursery._control, lambda control: control is not None, 30)
+    nursery.stop()
+
+
+def test_without_a_descriptor_there_is_no_fork_and_nothing_is_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_given: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with serving() as control:
+        before = sorted(Path("/proc/self/fd").iterdir())
+        for module, what in ((socket, "socketpair"), (os, "pipe")):
+            with monkeypatch.context() as machine:
+                machine.setattr(module, what, none_left)
+                assert _fork(control, tmp_path) is None
+        assert sorted(Path("/proc/self/fd").iterdir()) == before
