@@ -21,6 +21,7 @@ from service.jobs import verification
 from service.jobs.delivery import Courier
 from service.jobs.job import Job
 from service.jobs.pauses import Pauses
+from service.jobs.watchdog import Pulse, Watchdog
 from service.store.lines import Lines
 from service.store.orders import Order, Queue
 from service.store.records import DeliveryState, State
@@ -234,21 +235,20 @@ def spoil(store: Store, uid: str, how: Callable[[Path], object]) -> None:
     how(next(store.files.path(one.key) for one in store.index.deliveries() if one.sop_instance_uid == uid))
 
 
-@pytest.mark.parametrize("how", [Path.unlink, lambda path: path.write_bytes(b"x" * 200), lambda path: path.write_bytes(b"")])
-@pytest.mark.parametrize("web", [False, True])
-def test_a_result_whose_file_is_gone_fails_alone(
-    store: Store, job: Job, archive: Archive, how: Callable[[Path], object], *, web: bool
-) -> None:
-    """The other object of its study goes, and the other studies."""
-    with serving({"POST studies": (200, None)}) as (_, server):
-        courier = Courier(store.means(), (server if web else parse_destination("pacs", archive.address),))
-        courier.plan(job)
-        spoil(store, "9.1", how)
-        deliver(courier, job)
-        deliver(courier, result(store, "1.2.9", "8"))
-        courier.settle()
-    by_uid = {one.sop_instance_uid: one.state for one in store.index.deliveries()}
-    assert by_uid == {"9.1": DeliveryState.FAILED} | dict.fromkeys(("9.2", "8.1", "8.2"), DeliveryState.SENT)
+def test_a_result_whose_file_is_gone_or_damaged_fails_alone(store: Store, job: Job, archive: Archive) -> None:
+    """The other object of its study goes, and the other studies; by either protocol."""
+    with serving({"POST studies": (200, None)}) as (_, web):
+        courier = Courier(store.means(), (parse_destination("pacs", archive.address), replace(web, name="web")))
+        other = result(store, "1.2.9", "8")
+        for one in (job, other):
+            courier.plan(one)
+        spoil(store, "9.1", Path.unlink)
+        spoil(store, "8.2", lambda path: path.write_bytes(b"x" * 200))
+        for one in (job, other):
+            deliver(courier, one)
+    expected = {"9.1": DeliveryState.FAILED, "9.2": DeliveryState.SENT, "8.1": DeliveryState.SENT, "8.2": DeliveryState.FAILED}
+    for name in ("pacs", "web"):
+        assert {one.sop_instance_uid: one.state for one in store.index.deliveries() if one.destination == name} == expected
     ended, said = the_study(store)
     assert ended is State.FAILED
     assert said.startswith("the file of this object cannot be read here (")
@@ -256,28 +256,28 @@ def test_a_result_whose_file_is_gone_fails_alone(
 
 
 class Unreadable:
-    """A disk that does not read the file of one object."""
+    """A disk that does not read the file of one object, with another fault each time."""
 
-    def __init__(self, store: Store, uid: str, fault: Exception) -> None:
-        self.on, self._fault, self._bad = True, fault, set[Path]()
+    def __init__(self, store: Store, uid: str, *faults: Exception) -> None:
+        self._faults, self._bad = list(faults), set[Path]()
         spoil(store, uid, self._bad.add)
 
     def read(self, path: Path, **how: Any) -> Any:
         """Read, or fail."""
-        if self.on and path in self._bad:
-            raise self._fault
+        if self._faults and path in self._bad:
+            raise self._faults.pop(0)
         return dcmread(path, **how)
 
 
-@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), RuntimeError("nobody foresaw it")])
 def test_a_result_that_cannot_be_read_now_waits_alone(
-    store: Store, job: Job, archive: Archive, fault: Exception, monkeypatch: pytest.MonkeyPatch
+    store: Store, job: Job, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Again and again: that says nothing about the destination, which takes the others at once."""
-    courier = Courier(store.means(), (parse_destination("pacs", archive.address),))
+    """Again and again: that says nothing about the destination, which takes the others at once; nor does its verification."""
+    courier = Courier(store.means(), (parse_destination("pacs", archive.address, verify=Verify.FIND),))
     courier.plan(job)
-    disk = Unreadable(store, "9.1", fault)
-    monkeypatch.setattr(sender, "dcmread", disk.read)
+    faults = OSError(5, "Input/output error"), RuntimeError("nobody foresaw it")
+    monkeypatch.setattr(sender, "dcmread", Unreadable(store, "9.1", *faults, *faults).read)
+    monkeypatch.setattr(verification, "dcmread", Unreadable(store, "9.1", *reversed(faults)).read)
     for number in range(4):
         deliver(courier, job)
         deliver(courier, result(store, f"1.2.9.{number}", f"8.{number}"))
@@ -287,26 +287,14 @@ def test_a_result_that_cannot_be_read_now_waits_alone(
     assert courier.means.index.lines.line("pacs").failures == 0
     assert the_study(store)[0] is State.DELIVERING
 
-    disk.on = False
-    courier.visit(courier.destinations[0])
-    assert set(states(store).values()) == {DeliveryState.SENT}
-
-
-@pytest.mark.parametrize(
-    ("fault", "detail"),
-    [
-        (OSError(5, "Input/output error"), "cannot be verified: the file of this object cannot be read here"),
-        (RuntimeError("nobody foresaw it"), "not verified yet: an unexpected fault"),
-    ],
-)
-def test_what_was_taken_and_cannot_be_read_any_more_is_not_verified_and_holds_up_nobody(
-    store: Store, job: Job, archive: Archive, fault: Exception, detail: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    courier = Courier(store.means(), (parse_destination("pacs", archive.address, verify=Verify.FIND),))
-    courier.plan(job)
-    monkeypatch.setattr(verification, "dcmread", Unreadable(store, "9.1", fault).read)
-    deliver(courier, job)
-    assert detail in {one.sop_instance_uid: one for one in store.index.deliveries(STUDY)}["9.1"].detail
+    said = []
+    for _visit in range(2):
+        courier.visit(courier.destinations[0])
+        said.append(store.index.deliveries(STUDY)[0].detail)
+        store.later(900)
+    assert said[0] == "stored, not verified yet: an unexpected fault; the log has the details"
+    assert said[1].startswith("stored at pacs, cannot be verified: the file of this object cannot be read here")
+    assert states(store) == {("pacs", "9.1"): DeliveryState.SENT, ("pacs", "9.2"): DeliveryState.VERIFIED}
 
 
 def test_a_person_who_cancels_meanwhile_is_not_overruled(store: Store, job: Job) -> None:
@@ -317,28 +305,27 @@ def test_a_person_who_cancels_meanwhile_is_not_overruled(store: Store, job: Job)
     assert the_study(store) == (State.FAILED, "Cancelled.")
 
 
-@pytest.mark.parametrize(
-    ("answer", "state"), [(0xA700, DeliveryState.FAILED), (0x0000, DeliveryState.SENT), (0xA900, DeliveryState.FAILED)]
-)
-def test_a_person_who_cancels_while_it_is_sent_is_not_overruled(
-    store: Store, job: Job, answer: int, state: DeliveryState
-) -> None:
+def test_a_person_who_cancels_while_it_is_sent_is_not_overruled(store: Store, job: Job) -> None:
     """What the destination cannot take now does not wait again, for ever; what it took all the same is known to be there."""
+    studies = {job: 0xA700, result(store, "1.2.9", "8"): 0x0000}
 
-    def cancelled(_event: Any) -> int:
-        if the_study(store)[0] is State.DELIVERING:
-            store.index.operators.cancel(STUDY, Order("local", store.now))
-        return answer
+    for one, answer in studies.items():
 
-    with Promiser(store=cancelled) as peer:
-        courier = Courier(store.means(), (peer.destination(verify=Verify.NONE),))
-        deliver(courier, job)
-        store.later(FIRST_S)
-        assert not courier.visit(courier.destinations[0])
-    assert states(store)["pacs", "9.1"] is state
-    assert DeliveryState.PENDING not in states(store).values()
-    assert not courier.awaits(courier.destinations[0])
-    assert the_study(store)[0] is State.CANCELLED
+        def cancelled(_event: Any, study: str = one.study_instance_uid, answer: int = answer) -> int:
+            if the_study(store, study)[0] is State.DELIVERING:
+                store.index.operators.cancel(study, Order("local", store.now))
+            return answer
+
+        with Promiser(store=cancelled) as peer:
+            courier = Courier(store.means(), (peer.destination(verify=Verify.NONE),))
+            deliver(courier, one)
+            store.later(FIRST_S)
+            assert not courier.visit(courier.destinations[0])
+            assert not courier.awaits(courier.destinations[0])
+        assert the_study(store, one.study_instance_uid)[0] is State.CANCELLED
+    by_uid = {one.sop_instance_uid: one.state for one in store.index.deliveries()}
+    assert (by_uid["9.1"], by_uid["8.1"]) == (DeliveryState.FAILED, DeliveryState.SENT)
+    assert DeliveryState.PENDING not in by_uid.values()
 
 
 class Forgetful(Archive):
@@ -393,21 +380,22 @@ def test_a_destination_that_was_removed_from_the_configuration_is_told(store: St
     assert the_study(store) == (State.FAILED, "old is no longer configured.")
 
 
-@pytest.mark.parametrize("how", ["left", "silent"])
-def test_a_destination_that_another_worker_still_has_is_left_to_it(store: Store, job: Job, how: str) -> None:
+def test_a_destination_that_another_worker_still_has_is_left_to_it(store: Store, job: Job) -> None:
     """While the configuration of workers is changed one by one; a release before this does not say where it sends."""
     machines = store.index.machines
     deliver(Courier(store.means(), (down("new"),)), job)
     machines.join("worker-2", "node", "0.1.0", "2", store.now)
     Courier(store.means(), ()).settle()
     assert the_study(store)[0] is State.DELIVERING, "it does not say"
-    machines.sends_to("worker-2", ["new"])
+    Watchdog(store.index, Pulse("worker-2", "2", 1, 15.0, ("new",)), store.clock).join()
+    assert machines.elsewhere("worker-1", store.now) == frozenset({"new"})
+    assert machines.elsewhere("worker-2", store.now) == frozenset()
     Courier(store.means(), ()).settle()
     assert the_study(store)[0] is State.DELIVERING
-    if how == "left":
-        machines.leave("worker-2")
-    else:
-        store.later(3601)
+    machines.leave("worker-2")
+    assert machines.elsewhere("worker-1", store.now) == frozenset()
+    machines.beat("worker-2", 1, store.now)
+    store.later(3601)
     Courier(store.means(), ()).settle()
     assert the_study(store) == (State.FAILED, "new is no longer configured.")
 
@@ -486,21 +474,16 @@ def test_a_clock_that_is_wrong_neither_takes_a_line_nor_keeps_it(store: Store) -
         ticks[0] += 10.0
     assert gave == [False] * 4 + [True], "a day is not waited for"
 
-
-def test_a_holder_that_gives_signs_keeps_its_line_and_one_that_nobody_could_see_too(store: Store) -> None:
-    """While the index was away nobody could give any."""
-    pacs, ticks = Destination("pacs", "PACS", "127.0.0.1", 1), [0.0]
-    other, lines = Courier(store.means(), (pacs,), "worker-2", hold_s=30.0, ticks=lambda: ticks[0]), store.index.lines
-    held = lines.take("pacs", "worker-1", store.later_by(30))
-    assert held is not None
+    alive = lines.take("pacs", "worker-1", store.later_by(30))
+    assert alive is not None
     for look in range(6):
-        with other._holding(pacs) as none:
-            assert none is None
+        with second._holding(pacs) as other:
+            assert other is None
         ticks[0] += 10.0
-        assert lines.keep(held, store.later_by(40 + look))
+        assert lines.keep(alive, store.later_by(40 + look))
     ticks[0] += 3600.0
-    with other._holding(pacs) as none:
-        assert none is None
+    with second._holding(pacs) as other:
+        assert other is None, "the index may have been away, and nobody could give a sign"
 
 
 def test_an_index_that_is_away_for_a_moment_costs_no_hold_on_a_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,6 @@ from service.options import AnalysisOptions, EarlierExam, Identity, RoleRule
 from service.store.files import Files
 from service.store.orders import Order
 from service.store.records import Begin, DeliveryState, Kept, State
-from service.store.versions import StaleError
 from service.store.work import KILLED
 from service.study.identity import Compared, Doubt
 from service.study.required import Requirement
@@ -322,30 +321,25 @@ class Full:
         return self._write(*given, **more)
 
 
-def test_a_result_waits_for_room_on_the_disk(store: Store, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_analysis_waits_for_room_for_its_folder_and_then_for_its_result(
+    store: Store, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A full disk is no reason to say that the study failed, nor to analyse it anew."""
     monkeypatch.setattr("service.jobs.steps.ASK_AGAIN_S", 0.01)
-    disk, asked = Full(store.files.write_object, 2), []
+    disk, folders, asked = Full(store.files.write_object, 2), Full(tempfile.mkdtemp, 1), []
 
     def run(request: Request, folder: Path, limits: Limits, progress: Progress, wanted: Wanted) -> Ended:
         asked.append(request)
         return answers(RESULT)(request, folder, limits, progress, wanted)
 
+    monkeypatch.setattr(tempfile, "mkdtemp", folders.write)
     monkeypatch.setattr(Files, "write_object", lambda _files, content: disk.write(content))
-    assert steps_of(store, tmp_path, run).analyse(job, 0) is After.DELIVER
-    assert (len(asked), disk.times) == (1, 0)
-
-
-def test_an_analysis_waits_for_room_for_its_folder(
-    store: Store, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = Full(tempfile.mkdtemp, 1)
-    monkeypatch.setattr(tempfile, "mkdtemp", disk.write)
-    steps = steps_of(store, tmp_path, answers(RESULT))
+    steps = steps_of(store, tmp_path, run)
     with pytest.raises(TryAgain, match="No space left on device"):
         steps.analyse(job, 0)
     assert state(store)[0] is State.ANALYSING
     assert steps.analyse(job, 0) is After.DELIVER
+    assert (len(asked), disk.times, folders.times) == (1, 0, 0)
 
 
 def test_an_index_that_goes_away_again_and_again_makes_no_study_one_that_kills_its_worker(
@@ -387,13 +381,12 @@ def test_every_step_can_be_repeated(store: Store, job: Job, tmp_path: Path) -> N
     assert [made.sop_instance_uid for made in detail.outputs] == ["9.1"]
 
 
-@pytest.mark.parametrize("answer", [RESULT, WHY])
 def test_a_worker_that_was_thought_dead_takes_nothing_back_from_the_one_after_it(
-    store: Store, job: Job, tmp_path: Path, answer: Answer
+    store: Store, job: Job, tmp_path: Path
 ) -> None:
     """It stands still while it writes objects of other names, as an older release would make them; meanwhile all is done."""
     courier = Courier(store.means(), (Destination("pacs", "PACS", "127.0.0.1", 1),))
-    late = replace(answer, made=(replace(answer.made[0], sop_instance_uid="9.8"),))
+    late = replace(RESULT, made=(replace(RESULT.made[0], sop_instance_uid="9.8"),))
     stale = replace(steps_of(store, tmp_path, answers(late)), courier=courier)
     after = replace(steps_of(store, tmp_path, answers(RESULT)), courier=courier, worker="worker-2")
     write = store.files.write_object
@@ -415,19 +408,6 @@ def test_a_worker_that_was_thought_dead_takes_nothing_back_from_the_one_after_it
     assert (detail.result, [made.sop_instance_uid for made in detail.outputs]) == ({"verdict": "v"}, ["9.1"])
     assert [(one.sop_instance_uid, one.state) for one in store.index.deliveries()] == [("9.1", DeliveryState.PENDING)]
     assert state(store)[0] is State.DELIVERING
-
-
-def test_a_study_that_is_cancelled_just_before_its_deliveries_are_planned_plans_none(
-    store: Store, job: Job, tmp_path: Path
-) -> None:
-    """They would wait for ever."""
-    courier = Courier(store.means(), (Destination("pacs", "PACS", "127.0.0.1", 1),))
-    steps = replace(steps_of(store, tmp_path, answers(RESULT)), courier=courier)
-    assert steps.analyse(job, 2) is After.DELIVER
-    store.index.operators.cancel(STUDY, Order("local", NOW))
-    with pytest.raises(StaleError):
-        courier.plan(job)
-    assert store.index.deliveries() == []
 
 
 def test_an_object_of_ours_that_may_not_leave_fails_the_job_at_once(store: Store, job: Job, tmp_path: Path) -> None:

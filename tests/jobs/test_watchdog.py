@@ -39,13 +39,6 @@ def owner(store: Store) -> str:
     return job.owner
 
 
-def test_a_worker_says_where_it_sends(store: Store) -> None:
-    """Before it does anything: another one would say that this destination is no more."""
-    Watchdog(store.index, Pulse("worker-1", "2", 1, EVERY_S, ("pacs",)), store.clock).join()
-    assert store.index.machines.elsewhere("worker-2", store.now) == frozenset({"pacs"})
-    assert store.index.machines.elsewhere("worker-1", store.now) == frozenset()
-
-
 def test_what_a_worker_left_that_stands_still_is_begun_anew_before_three_heartbeats(store: Store) -> None:
     ticks = Ticks()
     store.receive("1.1")

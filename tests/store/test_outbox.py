@@ -11,7 +11,7 @@ from service.store.orders import Share
 from service.store.records import Delivery, DeliveryState
 from service.store.versions import StaleError
 from service.study.identity import Compared
-from tests.store.builders import STUDY, arrival, at, made, mark
+from tests.store.builders import STUDY, arrival, at, made, mark, order
 
 
 @pytest.fixture
@@ -82,6 +82,9 @@ def test_what_a_job_says_that_was_begun_anew_counts_for_nothing(index: Index, ve
             change()
     assert index.study(STUDY) == before
     assert states(index.deliveries(STUDY)) == [("archive", "1.9.1", DeliveryState.PENDING)]
+    index.operators.cancel(STUDY, order(72))
+    with pytest.raises(StaleError):  # what is planned for a study that was ended would wait for ever
+        index.plan_deliveries(STUDY, version, ["viewer"], at(73), attempt=anew.attempt)
 
 
 def test_attempts_are_counted_and_the_last_answer_kept(index: Index, version: str) -> None:
