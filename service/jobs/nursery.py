@@ -1,9 +1,9 @@
 """The process that forks analyses: `python -m service.jobs.nursery PARENT CONTROL`; the service's side is in `forked`.
 
-It has one thread and has loaded what an analysis needs, so that a fork begins at once. PARENT is the worker's process id,
-CONTROL a socket: each message is the folder of an analysis, with a pipe for its progress and a socket for replies. The replies
-are the process id, with a descriptor of the process, and its exit status once it ended; or why the machine lets us have none,
-without a descriptor. With CONTROL closed this process ends.
+It has one thread (and those of the linear algebra, which a fork begins anew) and has loaded what an analysis needs, so that
+a fork begins at once. PARENT is the worker's process id, CONTROL a socket: each message is the folder of an analysis, with a
+pipe for its progress and a socket for replies. The replies are the process id, with a descriptor of the process, and its exit
+status once it ended; or why the machine lets us have none, without a descriptor. With CONTROL closed this process ends.
 """
 
 from __future__ import annotations
