@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from service.errors import TryAgain, Unusable
+from service.store.disk import sync
 from service.store.quarantine import FOLDER as QUARANTINE
 
 MANIFEST = "manifest.json"
@@ -111,7 +112,7 @@ def restore(copy: Path, root: Path, told: Told = _silent) -> Manifest:
         _bring_back(copy, name, entry, beside / name.removeprefix(f"{manifest.databases}/"))
     beside.mkdir(mode=0o750, parents=True, exist_ok=True)
     beside.rename(root)  # in one step: a store that is half there never starts
-    _sync_folder(root.parent)
+    sync(root.parent)
     return manifest
 
 
@@ -131,7 +132,7 @@ def _copy_databases(databases: Mapping[str, Path], copy: Path, stamp: str) -> It
             with target.open("rb") as file:
                 os.fsync(file.fileno())
                 yield f"{stamp}/{name}", Entry(target.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
-    _sync_folder(copy / stamp)
+    sync(copy / stamp)
 
 
 def _copy_database(path: Path, target: Path) -> None:
@@ -166,7 +167,7 @@ def _copy(path: Path, target: Path) -> Entry:
         os.fsync(into.fileno())
         size = into.tell()
     part.rename(target)
-    _sync_folder(target.parent)
+    sync(target.parent)
     return Entry(size, digest.hexdigest())
 
 
@@ -198,15 +199,7 @@ def _write(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.rename(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Otherwise the sender would be told that all is well, and nobody would have what 
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from sqlalchemy import Connection, Row, select
 
 from service.store.arrivals import note
 from service.store.database import Database
+from service.store.disk import sync
 from service.store.files import Files
 from service.store.records import Kept
 from service.store.schema import instance
@@ -78,15 +78,7 @@ def _first(connection: Connection, sop_instance_uid: str, again: Kept) -> Row[An
 
 def _replace(target: Path, source: Path) -> None:
     """Give a file the place of another; when this returns, no power failure takes that back."""
-    _fsync(source)
+    sync(source)
     source.replace(target)
     for folder in {target.parent, source.parent}:
-        _fsync(folder)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(folder)

@@ -21,7 +21,7 @@ from typing import Self
 
 from service.errors import TryAgain
 from service.metrics import FSYNC_SECONDS
-from service.store.disk import sync_all
+from service.store.disk import sync, sync_all
 from service.store.journal import Journal, Record, Segment, is_left, take_over
 from service.store.records import Kept
 
@@ -101,7 +101,7 @@ class Incoming:
             os.rename(self._part, self._target)  # noqa: PTH104 - see above
             self._renamed = True
         if not durable:
-            _fsync_folder(Path(self._target).parent)
+            sync(Path(self._target).parent)
         FSYNC_SECONDS.observe(perf_counter() - began)
         return kept
 
@@ -136,7 +136,7 @@ class Files:
         (self.root / _INCOMING).mkdir(mode=_FOLDER_MODE, exist_ok=True)
         for kind in (RECEIVED, MADE):
             _make_shards(self.root / kind)
-        _fsync_folder(self.root)
+        sync(self.root)
         self._journal: Journal | None = None
         self._folder = -1  # the root, open for as long as there is a journal: see `sync_all`
 
@@ -155,7 +155,7 @@ class Files:
             self._sync()
             for segment in segments:
                 segment.clear()
-            _fsync_folder(self.root / _JOURNAL)
+            sync(self.root / _JOURNAL)
         except OSError as fault:
             self._let_go(segments)
             why = fault.strerror or type(fault).__name__
@@ -206,7 +206,7 @@ class Files:
         for key in keys:
             self.remove(key)
         for shard in sorted({self.path(key).parent for key in keys}):  # the first of them does the work for all: ext4, XFS
-            _fsync_folder(shard)
+            sync(shard)
 
     def received_keys(self) -> Iterator[str]:
         """The keys of all received instances on disk."""
@@ -271,7 +271,7 @@ def _make_shards(folder: Path) -> None:
     folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
     for shard in range(256):
         (folder / f"{shard:02x}").mkdir(mode=_FOLDER_MODE, exist_ok=True)
-    _fsync_folder(folder)
+    sync(folder)
 
 
 def _remove_if_abandoned(part: Path) -> bool:
@@ -282,11 +282,3 @@ def _remove_if_abandoned(part: Path) -> bool:
     except (BlockingIOError, FileNotFoundError):
         return False
     return True
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -39,7 +39,8 @@ def owner(store: Store) -> str:
     return job.owner
 
 
-def test_what_a_worker_left_that_stands_still_is_begun_anew_before_three_heartbeats(store: Store) -> None:
+def two_of_which_one_has_work(store: Store) -> tuple[Ticks, Watchdog, Watchdog]:
+    """The watchdogs of two workers that have seen each other; the first worker has the study."""
     ticks = Ticks()
     store.receive("1.1")
     store.close()
@@ -47,6 +48,11 @@ def test_what_a_worker_left_that_stands_still_is_begun_anew_before_three_heartbe
     first.look()
     store.index.work.claim(Share("worker-1"))
     second.look()
+    return ticks, first, second
+
+
+def test_what_a_worker_left_that_stands_still_is_begun_anew_before_three_heartbeats(store: Store) -> None:
+    ticks, _first, second = two_of_which_one_has_work(store)
     for _look in range(round(5 * MISSED)):
         ticks.now += EVERY_S / 5
         second.look()
@@ -72,13 +78,7 @@ def test_a_worker_that_beats_keeps_its_work_whatever_its_clock_says(store: Store
 
 def test_nobody_is_dead_because_we_could_not_look(store: Store) -> None:
     """After the index was away for all, whoever looks first must not take what the others are still at."""
-    ticks = Ticks()
-    store.receive("1.1")
-    store.close()
-    first, second = dog(store, ticks, "worker-1"), dog(store, ticks, "worker-2")
-    first.look()
-    store.index.work.claim(Share("worker-1"))
-    second.look()
+    ticks, first, second = two_of_which_one_has_work(store)
     ticks.now += 100 * EVERY_S
     second.look()
     assert owner(store) == "worker-1"
